@@ -11,7 +11,7 @@ WORKERS ?= 2
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop reset manage test test-quick coverage check e2e lighthouse soak bench-quick bench format lock css venv venv-dev clean
+.PHONY: help run stop reset manage lake test test-long test-quick coverage check e2e lighthouse soak bench-quick bench format lock css venv venv-dev clean
 
 help:  ## List these commands
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,16 +30,22 @@ reset: venv  ## Delete the embedded database and the demo data (asks first; YES=
 manage: venv  ## Run a command of manage.py on the data of `make run`: make manage ARGS="reconcile"
 	@exec $(BIN)/python -m config.workbench.runner manage $(ARGS)
 
+lake: venv  ## Install what the lake needs (Iceberg tables of sealed months: docs/lake.md)
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-input --no-compile --require-hashes --no-deps -r deploy/lake/requirements.txt
+
 # Work on it
 
 test: venv-dev  ## Run the tests on a throw-away PostgreSQL (or on DATABASE_URL), WORKERS at a time; CLOCK=+40d for another day
-	@$(PYTEST) -n $(WORKERS) --dist worksteal $(ARGS)
+	@$(PYTEST) -n $(WORKERS) --dist worksteal -m 'not e2e and not soak and not takes_long' $(ARGS)
+
+test-long: venv-dev  ## The tests that take seconds each: crashes, races, every page in every role; WORKERS and CLOCK as above
+	@$(PYTEST) -n $(WORKERS) --dist worksteal -m 'takes_long and not e2e and not soak' $(ARGS)
 
 test-quick: venv-dev  ## Only the tests that need neither a database nor another program
 	@$(PYTEST) -n $(WORKERS) --dist worksteal --quick $(ARGS)
 
 coverage: venv-dev  ## Show which lines of the rules and the services no test runs
-	@$(PYTEST) -n $(WORKERS) --cov --cov-report= $(ARGS)
+	@$(PYTEST) -n $(WORKERS) -m 'not e2e and not soak' --cov --cov-report= $(ARGS)
 	@$(BIN)/coverage report --include='*/domain/*,*/services/*'
 
 check: venv-dev  ## Format, lint, types, import contracts, dead code, dependencies, migrations, deployment, OpenAPI
@@ -69,6 +75,8 @@ bench: venv-dev  ## Run the same three times, and on a ledger of 10 million even
 
 lock: venv-dev  ## Pin the requirements again, with hashes (UPGRADE=1 takes the newest that pyproject.toml allows)
 	@$(BIN)/uv pip compile pyproject.toml -o requirements.txt \
+		--generate-hashes --python-version 3.11 --universal --quiet $(if $(UPGRADE),--upgrade)
+	@$(BIN)/uv pip compile deploy/lake/requirements.in -c requirements.txt -o deploy/lake/requirements.txt \
 		--generate-hashes --python-version 3.11 --universal --quiet $(if $(UPGRADE),--upgrade)
 	@$(BIN)/uv pip compile pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt \
 		--generate-hashes --python-version 3.11 --universal --quiet $(if $(UPGRADE),--upgrade)

@@ -12,9 +12,13 @@ from typing import Final
 from cryptography.fernet import Fernet, MultiFernet
 from django.conf import settings
 
+from accounts.domain.access_token import SigningKey, signing_key
+
 TOTP: Final = "mfa"
 SESSION: Final = "session"
 WEBHOOK_SECRET: Final = "webhook secret"  # noqa: S105 - a purpose
+ENDPOINT_SECRET: Final = "webhook endpoint"  # noqa: S105 - a purpose
+PROOF_KEY: Final = "proof key"
 
 
 def seal_text(text: str, *, purpose: str) -> str:
@@ -28,6 +32,16 @@ def unseal_text(sealed: str, *, purpose: str) -> str:
     Raises `cryptography.fernet.InvalidToken` if it was sealed for another purpose, or by a secret we no longer have.
     """
     return _cipher(purpose, settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS).decrypt(sealed.encode()).decode()
+
+
+def token_keys() -> tuple[SigningKey, ...]:
+    """Return the keys of access tokens: that which signs, then those of earlier signing secrets."""
+    return _token_keys(settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+
+
+@lru_cache(maxsize=4)
+def _token_keys(*signing_secrets: str) -> tuple[SigningKey, ...]:
+    return tuple(signing_key(secret) for secret in signing_secrets)
 
 
 @lru_cache(maxsize=16)

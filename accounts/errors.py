@@ -65,6 +65,13 @@ class NotAuthenticatedError(ProblemError):
     title = "A valid API key is needed"
 
 
+class KeyQuarantinedError(NotAuthenticatedError):
+    """The key was found in public. Only its bearer sees this."""
+
+    code = "key_quarantined"
+    title = "The key was found in public and is quarantined"
+
+
 class ScopeMissingError(ProblemError):
     """The key is valid and lacks the scope."""
 

@@ -6,12 +6,13 @@ JSON parameter, or, for many large ones, as an array per column.
 
 import re
 import select
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
+import psycopg
 from django.db import connection
 
 from accounts.database.base import BinaryArray, raw_cursor
@@ -34,6 +35,19 @@ def fetch_all(statement: str, parameters: Mapping[str, object] = _NOTHING) -> li
     with connection.wrap_database_errors, raw_cursor() as cursor, statement_span(text):
         cursor.execute(text, [parameters[name] for name in names], prepare=True)
         return cursor.fetchall() if cursor.description else []
+
+
+def copy_out(statement: str, parameters: Mapping[str, object], write: Callable[[bytes], object]) -> int:
+    """Run a `COPY … TO STDOUT`, pass each block of it to `write`, and return the number of rows.
+
+    The server takes no parameters for COPY, so psycopg writes them into the statement.
+    """
+    with connection.wrap_database_errors, raw_cursor(), statement_span(statement):
+        cursor = psycopg.ClientCursor(connection.connection)
+        with cursor.copy(statement, parameters) as copy:
+            for block in copy:
+                write(bytes(block))
+        return cursor.rowcount
 
 
 def drop_dead_connection() -> None:

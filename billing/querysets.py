@@ -42,5 +42,5 @@ class InvoiceQuerySet(models.QuerySet[Any]):
         return self.exclude(status=InvoiceStatus.DRAFT)
 
     def unpaid(self) -> "InvoiceQuerySet":
-        """Return the invoices that wait for payment."""
-        return self.filter(status=InvoiceStatus.FINALIZED)
+        """Return the invoices that wait for payment, without those on hold."""
+        return self.filter(status=InvoiceStatus.FINALIZED, hold=None)

@@ -12,8 +12,12 @@ from typing import Any, Literal
 from urllib.parse import quote, unquote, urlsplit
 from uuid import UUID
 
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from django.core.exceptions import ImproperlyConfigured
 from environ import Env
+
+from accounts.domain.public_addresses import Network, read_networks
+from accounts.keys.domain.leaks import pinned_keys
 
 Profile = Literal["development", "production", "test"]
 PROFILES: tuple[Profile, ...] = ("development", "production", "test")
@@ -72,6 +76,21 @@ class Environment:
             amounts[currency] = int(word)
         return amounts
 
+    def https_url(self, name: str, *, is_http_allowed: bool) -> str:
+        """Return an https:// address of another service, or nothing. `http://` is for development."""
+        value = self.text(name)
+        parts = urlsplit(value)
+        if value and (parts.scheme not in ({"http", "https"} if is_http_allowed else {"https"}) or not parts.hostname):
+            raise ImproperlyConfigured(f"{name} is {value!r}; it must look like https://api.example.com/keys.")
+        return value
+
+    def scanner_keys(self, name: str) -> dict[str, EllipticCurvePublicKey]:
+        """Return public keys by identifier, as in `identifier=MFkwEwYH…`."""
+        try:
+            return pinned_keys(self.names(name))
+        except ValueError as error:
+            raise ImproperlyConfigured(f"{name}: {error}.") from error
+
     def uuid(self, name: str, default: str = "") -> str:
         """Return a UUID in its usual form, or nothing."""
         value = self.text(name, default)
@@ -83,6 +102,13 @@ class Environment:
     def names(self, name: str, default: str = "") -> list[str]:
         """Return a list separated by commas."""
         return [part.strip() for part in self.text(name, default).split(",") if part.strip()]
+
+    def networks(self, name: str) -> tuple[Network, ...]:
+        """Return networks separated by commas, as CIDRs."""
+        try:
+            return read_networks(self.names(name))
+        except ValueError as error:
+            raise ImproperlyConfigured(f"{name}: {error}; it must look like 127.0.0.0/8,::1/128.") from error
 
     def profile(self) -> Profile:
         """Return the profile, which decides the defaults."""

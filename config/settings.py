@@ -10,8 +10,11 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from accounts.domain.attendance import SessionLimits
+from config.api_tags import API_TAGS
 from config.environment import Environment, openid_apps, saml_apps
+from config.notice_kinds import NOTICE_KINDS as NOTICE_KINDS
 from config.operations.database_logins import database_logins
+from config.operations.lake_settings import lake_settings
 from config.operations.logs import logging_settings
 from config.staff.theme import UNFOLD as UNFOLD
 from config.workbench.embedded_postgres import EmbeddedPostgres
@@ -38,12 +41,14 @@ ALLOWED_HOSTS = env.names(
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 TRUSTED_PROXY_COUNT = env.number("TRUSTED_PROXY_COUNT", 0, lowest=0, highest=5)
 
-# Applications, the lowest last. `operations` is first since its `migrate` command replaces Django's.
+# The lowest last. `operations` is first since its `migrate` command replaces Django's.
 INSTALLED_APPS = [
     "config.operations.apps.OperationsConfig",
     "config.workbench.apps.WorkbenchConfig",
     "config.staff.apps.StaffConfig",
     "portal.apps.PortalConfig",
+    "billing.dunning.apps.DunningConfig",
+    "billing.banking.apps.BankingConfig",
     "billing.collection.apps.CollectionConfig",
     "billing.verification.apps.VerificationConfig",
     "billing.taxlaw.apps.TaxLawConfig",
@@ -54,9 +59,13 @@ INSTALLED_APPS = [
     "billing.ledger.apps.LedgerConfig",
     "billing.conservation.apps.ConservationConfig",
     "metering.alerts.apps.AlertsConfig",
+    "metering.lake.apps.LakeConfig",
+    "metering.proofs.apps.ProofsConfig",
     "metering.apps.MeteringConfig",
+    "metering.formulas.apps.FormulasConfig",
     "accounts.exports.apps.ExportsConfig",
     "accounts.keys.apps.KeysConfig",
+    "accounts.webhooks.apps.WebhooksConfig",
     "accounts.notices.apps.NoticesConfig",
     "accounts.apps.AccountsConfig",
     "unfold.apps.BasicAppConfig",
@@ -213,9 +222,8 @@ Q_CLUSTER = {
 
 # People
 AUTH_USER_MODEL = "accounts.User"
-SILENCED_SYSTEM_CHECKS = [
-    "auth.W004"
-]  # an address is unique in any case, by an expression that the check does not know
+# An address is unique in any case, by an expression that this check does not know.
+SILENCED_SYSTEM_CHECKS = ["auth.W004"]
 AUTHENTICATION_BACKENDS = [
     "django.contrib.auth.backends.ModelBackend",
     "allauth.account.auth_backends.AuthenticationBackend",
@@ -229,21 +237,28 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
-# The parts that higher apps add to a tenant when it is opened or changed, in the order in which they are called.
+# What higher apps add to a tenant when it is opened or changed, in this order, and to a subscription's standing.
 TENANT_PARTS = ["metering.services.tenants.MeteredTenant", "billing.services.subscriptions.tenants.BilledTenant"]
+STANDING_PARTS = ["billing.dunning.services.following.DunnedStanding"]
 # Each app's data about tenants and people, for exports, erasure and the clean-up, in the order of their files.
+# What usage costs, for budgets in money: metering knows no prices.
+SPEND_SOURCE = "billing.selectors.spend.BilledSpend"
 PRIVACY_PARTS = [
     "accounts.services.privacy.AccountsPrivacy",
     "accounts.notices.services.privacy.NoticesPrivacy",
+    "accounts.webhooks.services.privacy.WebhooksPrivacy",
     "metering.services.privacy.MeteringPrivacy",
     "metering.alerts.services.privacy.AlertsPrivacy",
+    "metering.proofs.services.privacy.ProofsPrivacy",
     "billing.services.privacy.BillingPrivacy",
     "billing.collection.services.privacy.CollectionPrivacy",
     "billing.desk.services.privacy.DeskPrivacy",
+    "billing.dunning.services.privacy.DunningPrivacy",
     "accounts.exports.services.privacy.ExportsPrivacy",
 ]
 # A mail announces the end of a trial so many days before. Less than mails are kept, so that each is announced once.
 TRIAL_NOTICE_DAYS = env.number("TRIAL_NOTICE_DAYS", 3, lowest=1, highest=28)
+PAYMENT_LINK_DAYS = env.number("PAYMENT_LINK_DAYS", 30, lowest=1, highest=365)  # of a mail about an unpaid invoice
 # How long data is kept, in days: docs/privacy.md.
 EXPORT_RETENTION_DAYS = env.number("EXPORT_RETENTION_DAYS", 7, lowest=1, highest=90)
 MAIL_RETENTION_DAYS = env.number("MAIL_RETENTION_DAYS", 400, lowest=30, highest=3650)
@@ -383,7 +398,8 @@ CONTENT_SECURITY_POLICY = {
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024  # of forms; calls of the API say themselves how much they take
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
-DATA_UPLOAD_MAX_NUMBER_FILES = 0  # no form of ours takes a file
+DATA_UPLOAD_MAX_NUMBER_FILES = 1  # a bank statement, for staff: other forms refuse one
+FILE_UPLOAD_HANDLERS = ["accounts.api.uploads.StaffUploadHandler"]
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.api.authentication.ApiKeyAuthentication"],
@@ -401,26 +417,14 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Metering and billing for an API sold by the call.",
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",  # its schemas are plain JSON Schema: the tests check every response by them
-    "TAGS": [  # in the order of the page; each operation has one
-        {"name": "Events", "description": "Report usage, list it, and void events that were reported by mistake."},
-        {"name": "Authorization", "description": "Authorize a request and count it in one step."},
-        {"name": "Usage", "description": "Exact and current usage."},
-        {"name": "Plans", "description": "The plans for sale."},
-        {"name": "Subscriptions", "description": "The tenant's subscription and its next invoice."},
-        {"name": "Invoices", "description": "Invoices, down to the single event."},
-        {"name": "Credit notes", "description": "The documents that correct invoices."},
-        {"name": "Payments", "description": "Payments received, each with a receipt."},
-        {"name": "Alerts", "description": "The thresholds of its quotas that the tenant crossed."},
-        {"name": "API keys", "description": "The tenant's keys and their limits."},
-        {"name": "Tenants", "description": "For the operator: the customers."},
-        {"name": "Operations", "description": "For the operator: run scheduled jobs now."},
-        {"name": "Demo", "description": "Calls to try metering on: each is metered."},
-    ],
+    "TAGS": API_TAGS,
     "SERVE_INCLUDE_SCHEMA": False,
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "accounts.api.schema_headers.describe_headers",
+        "config.api_examples.add_examples",
     ],
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,  # choices have no words besides their values
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
@@ -432,15 +436,16 @@ SPECTACULAR_SETTINGS = {
         "PaymentStatusEnum": ["succeeded", "failed", "unmatched"],
         "LineKindEnum": ["usage", "recurring", "proration", "adjustment", "carry", "one_off"],
         "KeyKindEnum": ["live", "test"],
-        "QuotaPeriodEnum": ["day", "month"],
+        "QuotaPeriodEnum": ["day", "week", "month", "billing"],
+        "BudgetScopeEnum": ["tenant", "api_key", "subject"],
+        "LimitScopeEnum": ["tenant", "subject"],
+        "EndpointStatusEnum": ["active", "paused", "disabled"],
     },
 }
 
 # Payment providers: a folder each, the preferred first. Each reads its own settings. Without a key no call leaves this
 # machine.
-PAYMENT_PROVIDERS = [
-    "billing.collection.gateways.stripe",
-]
+PAYMENT_PROVIDERS = ["billing.collection.gateways.stripe", "billing.collection.gateways.paddle"]
 for _folder in PAYMENT_PROVIDERS:
     globals().update(import_module(f"{_folder}.settings").read_settings(env, is_production=IS_PRODUCTION))
 if not IS_PRODUCTION:
@@ -465,7 +470,17 @@ LOGGING = logging_settings(is_json=IS_PRODUCTION, level=env.text("LOG_LEVEL", "W
 DEFAULT_EXCEPTION_REPORTER = "config.operations.exception_reports.MaskingExceptionReporter"
 DEFAULT_EXCEPTION_REPORTER_FILTER = "config.operations.exception_reports.ExceptionReportFilter"
 
-# Metering
+# How long an access token works that stands for an API key.
+ACCESS_TOKEN_SECONDS = env.number("ACCESS_TOKEN_SECONDS", 900, lowest=60, highest=3600)
+# The secret scanner that may report leaked keys: the address of its public keys, and keys that are pinned.
+LEAK_SCANNER_KEYS_URL = env.https_url("LEAK_SCANNER_KEYS_URL", is_http_allowed=not IS_PRODUCTION)
+LEAK_SCANNER_KEYS = env.scanner_keys("LEAK_SCANNER_KEYS")
+# Webhooks: networks beside the public internet, for development alone; the demo's receiver; days of deliveries kept.
+WEBHOOK_ALLOWED_NETWORKS = env.networks("WEBHOOK_ALLOWED_NETWORKS")
+DEMO_RECEIVER_URL = env.text("DEMO_RECEIVER_URL")
+WEBHOOK_RETENTION_DAYS = env.number("WEBHOOK_RETENTION_DAYS", 30, lowest=4, highest=400)
+ANOMALY_FACTOR = env.number("ANOMALY_FACTOR", 5, lowest=2, highest=100)
+ANOMALY_EVENTS_MIN = env.number("ANOMALY_EVENTS_MIN", 20, lowest=1, highest=1_000_000)
 LEDGER_SLOTS = env.number("LEDGER_SLOTS", 4, lowest=1, highest=64)
 # The Commission's service that verifies VAT numbers; empty: numbers are not verified.
 VIES_URL = env.text("VIES_URL")
@@ -474,4 +489,5 @@ ABSURD_INVOICE_TIMES = env.number("ABSURD_INVOICE_TIMES", 10, lowest=2, highest=
 ABSURD_INVOICE_FLOOR = env.number("ABSURD_INVOICE_FLOOR", 500_000, lowest=1, highest=10**12)
 ABSURD_INVOICE_FLOORS = env.amounts("ABSURD_INVOICE_FLOORS")
 METRICS_TOKEN = env.text("METRICS_TOKEN")
+LAKE_TABLES, LAKE_URL, LAKE_S3_ENDPOINT = lake_settings(env, DATA_DIR)
 DEMO_FILE = DATA_DIR / "demo.json"

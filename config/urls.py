@@ -11,6 +11,7 @@ from accounts.api.single_sign_on import sso_callback, sso_login
 from accounts.api.views import unknown_path
 from config.operations.health import healthz, metrics, readyz
 from config.staff import viewing
+from metering.proofs.api.keys import proof_keys
 
 # Staff sign in on the same page as everyone else, so that second factors and limits hold for them too.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
@@ -28,10 +29,14 @@ urlpatterns = [
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
     path("metrics", metrics, name="metrics"),
+    path(".well-known/countinghouse-keys.json", proof_keys, name="proof-keys"),
     path("api/v1/", include("accounts.api.urls")),
     path("api/v1/", include("accounts.keys.api.urls")),
+    path("api/v1/", include("accounts.webhooks.api.urls")),
+    path("api/v1/", include("metering.proofs.api.urls")),  # before metering's own: receipts for its events
     path("api/v1/", include("metering.api.urls")),
     path("api/v1/", include("metering.alerts.api.urls")),
+    path("api/v1/", include("metering.lake.api.urls")),
     path("api/v1/", include("billing.api.urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="api-docs"),

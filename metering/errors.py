@@ -48,6 +48,43 @@ class QuotaExceededError(ProblemError):
     title = "The quota is used up"
 
 
+class BudgetExceededError(ProblemError):
+    """A budget that the customer set, and that stops requests, is used up until its period ends."""
+
+    code = "budget_exceeded"
+    status = 429
+    title = "The budget is used up"
+
+
+class BudgetExistsError(ConflictError):
+    """The scope has a budget on this meter or currency and period."""
+
+    code = "budget_exists"
+    title = "There is such a budget"
+
+
+class TooManyBudgetsError(ProblemError):
+    """The organisation has as many budgets as it may have."""
+
+    code = "too_many_budgets"
+    title = "Too many budgets"
+
+
+class ReservationEndedError(ConflictError):
+    """The reservation was committed, released, or has expired."""
+
+    code = "reservation_ended"
+    title = "The reservation has ended"
+
+
+class UnknownEventTypeCodeError(ProblemError):
+    """No event type has this code."""
+
+    code = "unknown_event_type"
+    status = 422
+    title = "No event type has this code"
+
+
 class UnknownMeterError(ProblemError):
     """No meter has this code."""
 

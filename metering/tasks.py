@@ -8,6 +8,7 @@ from uuid import UUID
 from django.utils import timezone
 
 from metering.services import nightly
+from metering.services.meter_filling import run_meter_filling
 from metering.services.tenants import run_rebuild
 
 SCHEDULE = "schedule"
@@ -27,6 +28,11 @@ def reconcile_ledgers(started_by: str = SCHEDULE, slugs: list[str] | None = None
 def compare_limits(started_by: str = SCHEDULE) -> str:
     """Set the counters of limits to the values of the ledger."""
     return str(nightly.run_limit_comparison(started_by=started_by, as_of=timezone.now()).outcome)
+
+
+def fill_meters(started_by: str = SCHEDULE) -> str:
+    """Fill the rollups of meters that count events from before their creation."""
+    return str(run_meter_filling(started_by=started_by, as_of=timezone.now()).outcome)
 
 
 def clean_up_verdicts(started_by: str = SCHEDULE) -> str:

@@ -28,11 +28,15 @@ from accounts.domain.actor import Actor
 from accounts.domain.reach import Reach, WayIn, reaching, way_in
 from accounts.domain.roles import Capability, Role, has_capability
 from accounts.errors import NotFoundError, PermissionMissingError
-from accounts.models import JobRun, Tenant, User
+from accounts.models import ApiKey, JobRun, Tenant, User
+from accounts.notices.selectors.notices import UNREAD_SHOWN_MAX, unread_count
+from accounts.selectors.directory import USABLE, keys_matching
 from accounts.selectors.tenants import tenants_of_user
+from billing.dunning.selectors.cases import TenantDunning, dunning_of
+from billing.dunning.selectors.links import payment_address
 from billing.selectors.subscriptions.standing import TenantStanding, standing_of
 from metering.domain.ledger import Ledger
-from metering.selectors.ledgers import rebuild_under_way
+from metering.selectors.ledgers import half_of, rebuild_under_way
 
 Parameters = ParamSpec("Parameters")
 
@@ -57,6 +61,7 @@ class Portal:
     actor: Actor
     section: str
     as_of: datetime
+    user_id: int
 
     @property
     def may(self) -> dict[str, bool]:
@@ -69,16 +74,34 @@ class Portal:
         return standing_of(tenant_id=self.tenant.pk, as_of=self.as_of)
 
     @cached_property
+    def dunning(self) -> TenantDunning:
+        """Return what follows the unpaid invoices. It is read once, and only by a page of a tenant that owes."""
+        return dunning_of(self.tenant.pk)
+
+    @cached_property
+    def payment_url(self) -> str:
+        """Return the address for paying the oldest unpaid invoice without signing in; empty without one."""
+        owing = self.standing.owing
+        return payment_address(owing[0], as_of=self.as_of) if owing else ""
+
+    @cached_property
+    def unread(self) -> int:
+        """Return how many notices the member has not read, read once; one more than the bell shows means more."""
+        return unread_count(tenant_id=self.tenant.pk, user_id=self.user_id)
+
+    @property
+    def unread_text(self) -> str:
+        """Return that number as the bell shows it."""
+        return f"{UNREAD_SHOWN_MAX}+" if self.unread > UNREAD_SHOWN_MAX else str(self.unread)
+
+    @cached_property
     def rebuild(self) -> JobRun | None:
         """Return the current rebuild of the tenant's usage, if any. It is read once, and only if the page shows it."""
         return rebuild_under_way(slug=self.tenant.slug)
 
     def ledger(self, *, is_live: bool) -> Ledger:
         """Return the live or the test half of the tenant's ledger."""
-        tenant = self.tenant
-        return Ledger(
-            tenant_id=tenant.pk, is_live=is_live, time_zone=tenant.time_zone, backfill_days=tenant.backfill_days
-        )
+        return half_of(self.tenant, is_live=is_live)
 
 
 TenantView = Callable[Concatenate[SignedInRequest, Portal, Parameters], HttpResponseBase]
@@ -144,6 +167,20 @@ def tenants_shown(request: HttpRequest, user: User) -> list[tuple[Tenant, Role]]
     return [(membership.tenant, Role(membership.role)) for membership in tenants_of_user(user)]
 
 
+def key_shown_to(request: HttpRequest, as_of: datetime) -> tuple[Tenant | None, ApiKey | None]:
+    """Return the first tenant of whoever is signed in, and its newest usable key, for a page that is of no tenant."""
+    user = request.user
+    if not isinstance(user, User):
+        return None, None
+    with way_in(WayIn.SIGN_IN):
+        shown = tenants_shown(request, user)
+    if not shown:
+        return None, None
+    tenant = shown[0][0]
+    with reaching(Reach(tenant.pk)):
+        return tenant, keys_matching(tenant_id=tenant.pk, as_of=as_of, state=USABLE).first()
+
+
 def _portal_of(request: SignedInRequest, slug: str, section: str) -> Portal:
     with way_in(WayIn.SIGN_IN):
         shown = tenants_shown(request, request.user)
@@ -157,4 +194,5 @@ def _portal_of(request: SignedInRequest, slug: str, section: str) -> Portal:
         actor=actor_of(request, role),
         section=section,
         as_of=timezone.now(),
+        user_id=request.user.pk,
     )

@@ -1,12 +1,14 @@
 """Lines of an invoice, stored or only computed, each with the steps of its computation."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
 from accounts.domain.numbers import number_text
+from billing.desk.domain.line_questions import QuestionStatus
+from billing.desk.models import LineQuestion
 from billing.domain.invoicing.computing import ComputedInvoice
 from billing.domain.invoicing.lines import ADJUSTMENT, CARRY, ONE_OFF, USAGE
 from billing.domain.money import rate_text
@@ -48,6 +50,12 @@ class ShownLine:
     corrects: str
     steps: tuple[ShownStep, ...]
     tax: str
+    questions: Sequence[LineQuestion] = ()
+
+    @property
+    def has_open_question(self) -> bool:
+        """Return whether a question about the line waits for an answer."""
+        return any(question.status == QuestionStatus.OPEN for question in self.questions)
 
     @property
     def is_settlement(self) -> bool:
@@ -55,8 +63,10 @@ class ShownLine:
         return self.kind == CARRY and not self.tax
 
 
-def lines_of(stored: Iterable[InvoiceLine], currency: str) -> list[ShownLine]:
-    """Return the lines of a stored invoice."""
+def lines_of(
+    stored: Iterable[InvoiceLine], currency: str, questions: Mapping[int, Sequence[LineQuestion]]
+) -> list[ShownLine]:
+    """Return the lines of a stored invoice, each with the questions about it, which are given by position."""
     return [
         ShownLine(
             position=line.position,
@@ -71,6 +81,7 @@ def lines_of(stored: Iterable[InvoiceLine], currency: str) -> list[ShownLine]:
             corrects=corrected_by(line.explanation),
             steps=steps_shown(line.explanation, line.amount_minor, currency),
             tax=tax_shown(line.tax),
+            questions=questions.get(line.position, ()),
         )
         for line in stored
     ]

@@ -8,11 +8,11 @@ for every host of a checkout.
 from typing import Final
 from urllib.parse import urlsplit
 
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from billing.collection.errors import PaymentProviderError
-from billing.collection.selectors.providers import provider_title_for
+from billing.collection.selectors.providers import merchant_for, provider_title_for
 from portal.access import Portal, SignedInRequest
 
 RETRY_AFTER: Final = "60"
@@ -23,6 +23,11 @@ def online_provider(portal: Portal) -> str:
     return provider_title_for(portal.tenant.pk)
 
 
+def online_merchant(portal: Portal) -> str:
+    """Return the merchant of record that would sell to the tenant; empty if the issuer would."""
+    return merchant_for(portal.tenant.pk)
+
+
 def send_on(request: SignedInRequest, portal: Portal, url: str, *, back: str) -> HttpResponse:
     """Send the browser to a page of the provider; `back` is the address of the link back."""
     assert urlsplit(url).scheme in {"http", "https"}, "an address with http or https"
@@ -31,6 +36,12 @@ def send_on(request: SignedInRequest, portal: Portal, url: str, *, back: str) ->
         "portal/leaving.html",
         {"portal": portal, "url": url, "back": back, "provider": online_provider(portal)},
     )
+
+
+def send_visitor_on(request: HttpRequest, url: str, *, provider: str, back: str) -> HttpResponse:
+    """Send a visitor, who is not signed in, to a page of the provider."""
+    assert urlsplit(url).scheme in {"http", "https"}, "an address with http or https"
+    return render(request, "portal/pay_link_leaving.html", {"url": url, "back": back, "provider": provider})
 
 
 def provider_down(

@@ -10,6 +10,8 @@ from billing.domain.money import price_tag_text, rate_text
 from billing.domain.plan_terms import SoldPrice, SoldVersion, fee_amount
 from billing.domain.prices import Flat, Graduated, Package, PerUnit, PriceTerms, Tier, Volume, with_starts
 from billing.selectors.catalog.price_list import ListedPlan, listed_plans
+from metering.domain.limit_scopes import LimitScope
+from metering.domain.periods import Period
 from metering.models import UsagePlan, UsagePlanQuota
 
 # A rate that is too small to read is shown for this many units.
@@ -106,11 +108,16 @@ def _limits(usage_plan: UsagePlan) -> list[str]:
     rate, burst = usage_plan.throttle_rate, usage_plan.throttle_burst
     if rate is not None and burst is not None:
         limits.append(f"{counted(rate, 'requests')} a second, {number_text(burst)} at once")
+    limits += [
+        f"{counted(row.rate, 'requests')} a second, {number_text(row.burst)} at once, {row.terms_in_words}"
+        for row in usage_plan.throttles.all()
+    ]
     return limits
 
 
 def _quota(quota: UsagePlanQuota) -> str:
-    what = f"{counted(quota.limit, quota.meter.unit)} a {quota.period}"
+    of_subject = " for each subject" if quota.scope == LimitScope.SUBJECT else ""
+    what = f"{counted(quota.limit, quota.meter.unit)} a {Period(quota.period).words}{of_subject}"
     return f"{what} at most" if quota.is_hard else f"{what}; more is allowed"
 
 

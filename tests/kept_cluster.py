@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import os
 import platform
+import subprocess
 import sys
 import tarfile
 import tempfile
@@ -44,10 +45,12 @@ class KeptCluster:
             return False
         try:
             os.utime(self.path)
-            with tarfile.open(self.path) as archive:
-                archive.extractall(data_dir, filter="fully_trusted")
+            archive = self.path.open("rb")
         except FileNotFoundError:  # another run removed it just now
             return False
+        data_dir.mkdir(parents=True, exist_ok=True)
+        with archive:  # by the program, which takes a third of the CPU that `tarfile` does
+            subprocess.run(["tar", "-x", "-C", data_dir], stdin=archive, check=True, timeout=120)
         give_to(account, data_dir)
         return True
 

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[1]
 SHORTER = """
 from tests import pace_plugin
@@ -25,6 +27,7 @@ def test_with_a_database(): pass
 """
 
 
+@pytest.mark.takes_long("it starts pytest")
 def test_endless_tests_fail_long_ones_without_a_reason_are_listed_and_quick_leaves_out_databases(
     tmp_path: Path,
 ) -> None:

@@ -1,5 +1,5 @@
 """The staff admin of tenants, people and records."""
 
-from accounts.admin import circuits, discrepancies, people, records, tenants
+from accounts.admin import circuits, discrepancies, mail_style, people, records, tenants
 
-__all__ = ["circuits", "discrepancies", "people", "records", "tenants"]
+__all__ = ["circuits", "discrepancies", "mail_style", "people", "records", "tenants"]

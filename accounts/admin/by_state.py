@@ -40,7 +40,7 @@ class ByState(StaffModelAdmin):
         self,
         request: HttpRequest,
         obj: Any,
-        form: forms.Form,
+        form: forms.BaseForm,
         work: Callable[[dict[str, Any]], Any],
         *,
         name: str,

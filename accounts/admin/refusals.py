@@ -7,7 +7,7 @@ from django.forms import BaseForm
 from accounts.errors import InvalidFieldsError
 
 
-def show_refusals(form: BaseForm, check: Callable[[], None]) -> None:
+def show_refusals(form: BaseForm, check: Callable[[], object]) -> None:
     """Add the domain's errors to the form: to the field that the pointer names, else above the form."""
     try:
         check()

@@ -20,12 +20,20 @@ from accounts.domain.actor import Actor
 from accounts.domain.networks import is_allowed
 from accounts.domain.principal import Principal
 from accounts.domain.reach import Reach, WayIn, reach_from_now_on, way_in
-from accounts.errors import AddressNotAllowedError, NotAuthenticatedError, SecondFactorMissingError
+from accounts.errors import (
+    AddressNotAllowedError,
+    KeyQuarantinedError,
+    NotAuthenticatedError,
+    SecondFactorMissingError,
+)
 from accounts.models import User
 from accounts.selectors.api_keys import find_principal
-from accounts.services.key_use import note_key_use
+from accounts.services.key_use import note_key_use, note_refusal
 
 _INVALID_TOKEN: Final = f'{WWW_AUTHENTICATE}, error="invalid_token"'
+_QUARANTINED: Final = (
+    "The key was found in a public place and is refused since. Rotate it; an owner or admin can also release it."
+)
 
 
 def presented_key(request: HttpRequest | Request) -> str | None:
@@ -60,13 +68,18 @@ def principal_for(request: HttpRequest | Request) -> Principal | None:
         principal = find_principal(secret, as_of)
     if principal is None:
         raise _refusal("The key is not valid: it is unknown, expired or revoked.")
-    if not is_allowed(address_of(request), principal.allowed_cidrs):
+    if principal.is_quarantined:
+        note_refusal(key_id=principal.key_id, code=KeyQuarantinedError.code, as_of=as_of)
+        raise KeyQuarantinedError(_QUARANTINED, headers={"WWW-Authenticate": _INVALID_TOKEN})
+    address = address_of(request)
+    if not is_allowed(address, principal.allowed_cidrs):
+        note_refusal(key_id=principal.key_id, code=AddressNotAllowedError.code, as_of=as_of)
         raise AddressNotAllowedError("The key may not be used from this address.")
     structlog.contextvars.bind_contextvars(
         api_key=principal.prefix, tenant=principal.tenant.slug if principal.tenant else None
     )
     with way_in(WayIn.SIGN_IN):
-        note_key_use(key_id=principal.key_id, as_of=as_of)
+        note_key_use(key_id=principal.key_id, address=address, as_of=as_of)
     reach_from_now_on(_reach_of(principal))
     return principal
 

@@ -37,6 +37,8 @@ REPLAYED_HEADER: Final = "Idempotency-Replayed"
 _SHAPE: Final = re.compile(
     r'"(?P<quoted>[\x20-\x21\x23-\x7e]{1,255})"|(?P<bare>[\x20-\x21\x23-\x2b\x2d-\x7e]{1,255})', re.ASCII
 )
+_JSON: Final = "application/json"
+_CONTENT_HEADERS: Final = "ce-"
 _TEST_SCOPE: Final = "test"
 _STAFF_SCOPES: Final = UUID("6f1b7c52-6d39-5f0e-9c25-0f5c3a7b9d11")
 _SUCCESS: Final = range(200, 300)
@@ -46,17 +48,20 @@ Arguments = ParamSpec("Arguments")
 Handler = Callable[Concatenate[View, Request, Arguments], HttpResponse]
 
 
-def idempotent(*, is_sealed: bool = False) -> Callable[[Handler[View, Arguments]], Handler[View, Arguments]]:
+def idempotent(
+    *, is_sealed: bool = False, unless: Callable[[Request], bool] | None = None
+) -> Callable[[Handler[View, Arguments]], Handler[View, Arguments]]:
     """Enforce the header on a view's `post`, if the caller sends it.
 
     `is_sealed` encrypts the stored response for the bearer of the same API key: for responses that hold a secret.
+    `unless` says of which requests the header is not this, but a name that the view itself keeps unique.
     """
 
     def decorate(handler: Handler[View, Arguments]) -> Handler[View, Arguments]:
         @wraps(handler)
         def respond(view: View, request: Request, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> HttpResponse:
             key = idempotency_key_of(request)
-            if key is None:
+            if key is None or (unless is not None and unless(request)):
                 return handler(view, request, *args, **kwargs)
             return _respond_once(request, key, lambda: handler(view, request, *args, **kwargs), is_sealed=is_sealed)
 
@@ -139,7 +144,16 @@ def _request_digest(request: Request, secret: str | None) -> bytes:
         request.META.get("QUERY_STRING", ""),
         request.headers.get(TENANT_HEADER, ""),
         secret or "",
+        *_content_headers(request),
     ):
         digest.update(part.encode() + b"\x00")
     digest.update(body_bytes(request))
     return digest.digest()
+
+
+def _content_headers(request: Request) -> list[str]:
+    """Return the headers that are content: another media type than JSON, and the attributes of a CloudEvent."""
+    kind = str(request.content_type or "").partition(";")[0].strip().lower()
+    given = [] if kind == _JSON else [kind]
+    headers = sorted((name.lower(), value) for name, value in request.headers.items())
+    return given + [f"{name}: {value}" for name, value in headers if name.startswith(_CONTENT_HEADERS)]

@@ -47,7 +47,7 @@ class MethodNotAllowedError(ProblemError):
 
 
 class NotAcceptableError(ProblemError):
-    """None of the media types in `Accept` is available."""
+    """No media type in `Accept` is available."""
 
     code = "not_acceptable"
     status = 406

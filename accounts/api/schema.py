@@ -15,7 +15,7 @@ DESCRIPTIONS: Final = {
     402: "The tenant is suspended.",
     403: "The key lacks the scope, or may not be used from this address.",
     404: "Not found, or it belongs to another tenant.",
-    406: "None of the media types in Accept is available.",
+    406: "No media type in Accept is available.",
     409: "The request conflicts with what is stored, or one under the same Idempotency-Key is still running.",
     410: "The raw events of that time were deleted.",
     411: "The server cannot find the end of the body: send a Content-Length.",
@@ -75,6 +75,15 @@ IDEMPOTENCY_PARAMETER: Final = OpenApiParameter(
 TENANT_PARAMETER: Final = OpenApiParameter(
     "X-Tenant", str, OpenApiParameter.HEADER, description="Slug of the tenant; for service keys only."
 )
+
+
+SCANNER_PARAMETERS: Final = [
+    OpenApiParameter(name, str, OpenApiParameter.HEADER, required=True, description=description)
+    for name, description in (
+        ("Github-Public-Key-Identifier", "Which of the scanner's public keys verifies the report."),
+        ("Github-Public-Key-Signature", "ECDSA P-256 with SHA-256 over the body's bytes, DER in base64."),
+    )
+]
 
 
 class QuantityFieldForms(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call] # the base registers its subclasses

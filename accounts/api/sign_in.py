@@ -6,6 +6,7 @@ from allauth.account.adapter import DefaultAccountAdapter
 from allauth.mfa.adapter import DefaultMFAAdapter
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.core.mail import EmailMessage, EmailMultiAlternatives
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -17,12 +18,15 @@ from accounts.api.sign_in_log import note, note_failure, note_limit, ways_in
 from accounts.api.single_sign_on import note_factors_of_provider
 from accounts.at_rest import TOTP, seal_text, unseal_text
 from accounts.domain.invitation_token import INVITATION_IN_SESSION
+from accounts.domain.mail_form import MailFoot
 from accounts.models import User
 from accounts.selectors.invitations import is_invitation_open
 from accounts.selectors.sign_ins import person_at
+from accounts.services.mail_forms import dress
 
 UNKNOWN_ADDRESS = "0.0.0.0"  # noqa: S104 - the name of no address, for a local socket; nothing is bound to it
 RESET_MAIL = "account/email/password_reset_code"
+SIGN_IN_REASON = "You get this because this address signs in here, or someone entered it. Such mails always come."
 FACTOR_ADDED = frozenset({"totp_activated", "webauthn_added"})
 
 
@@ -79,6 +83,19 @@ class AccountAdapter(DefaultAccountAdapter):
         if template_prefix == RESET_MAIL:
             note_failure(self.request, "password_reset_asked", person_at(email))
         super().send_mail(template_prefix, email, context)
+
+    def render_mail(
+        self,
+        template_prefix: str,
+        email: str | list[str],
+        context: dict[str, Any],
+        headers: dict[str, str] | None = None,
+    ) -> EmailMessage:
+        """Return the mail in the seller's style. It is about how a person signs in: no link in it stops such mails."""
+        message: EmailMessage = super().render_mail(template_prefix, email, context, headers)
+        if isinstance(message, EmailMultiAlternatives) and not message.alternatives:
+            dress(message, "", MailFoot(SIGN_IN_REASON))
+        return message
 
     def get_reauthentication_methods(self, user: User) -> list[dict[str, Any]]:
         """Offer every method. Staff who have yet to prove their second factor are offered only that one.

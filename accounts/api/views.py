@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -10,8 +11,10 @@ from rest_framework.views import APIView
 from accounts.api import schema  # noqa: F401 - tells drf-spectacular of our authentication
 from accounts.api.parsers import BODY_BYTES_MAX, django_request, give_length
 from accounts.api.problems import as_problem_error, render_problem
+from accounts.domain.principal import Principal
 from accounts.domain.scopes import Scope
 from accounts.errors import NotFoundError
+from accounts.services.key_use import note_refusal
 
 METHODS = ("get", "post", "put", "patch", "delete")
 
@@ -44,6 +47,9 @@ class ApiView(APIView):
         error = as_problem_error(exc)
         if error is None:
             raise exc
+        caller = getattr(self.request, "_auth", None)  # `auth` would authenticate again, and fail again
+        if isinstance(caller, Principal):
+            note_refusal(key_id=caller.key_id, code=error.code, as_of=timezone.now())
         self.headers.pop("Allow", None)
         return render_problem(self.request, error, allowed_methods=", ".join(self.allowed_methods))
 

@@ -5,8 +5,8 @@ trip. Behind a pooler, a server's session is shared with other clients: there th
 and a statement outside of one is sent together with its reach, in one round trip and one transaction.
 """
 
-from contextlib import suppress
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final, cast
 
 import psycopg
@@ -67,11 +67,18 @@ class InstantLoader(BaseTzLoader):
 
     def load(self, data: Any) -> datetime:
         """Return the instant; what is not written in UTC, or is out of Python's range, is left to the driver."""
-        text = bytes(data).decode()
-        if text.endswith("+00"):
-            with suppress(ValueError):
-                return datetime.fromisoformat(text)
-        return super().load(data)  # type: ignore[no-any-return]
+        return _instant_in_utc(bytes(data)) or super().load(data)
+
+
+@lru_cache(maxsize=4096)  # periods and moments of computation come again in each row of a batch
+def _instant_in_utc(text: bytes) -> datetime | None:
+    """Return the instant of a text in UTC; None if it is another text, or out of Python's range."""
+    if not text.endswith(b"+00"):
+        return None
+    try:
+        return datetime.fromisoformat(text.decode())
+    except ValueError:
+        return None
 
 
 class DatabaseWrapper(PostgresWrapper):

@@ -6,7 +6,7 @@ each value with its length before it.
 
 import struct
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 from uuid import UUID
@@ -39,15 +39,25 @@ def of_jsons(items: Sequence[bytes]) -> Parameter:
     return of_blobs([_JSONB_VERSION + item for item in items], JSONB)
 
 
-def of_ints(items: Sequence[int], oid: int = INT8) -> Parameter:
+def of_ints(items: Sequence[int | None], oid: int = INT8) -> Parameter:
     """Return an array of whole numbers of 64 bits."""
-    return of_blobs([item.to_bytes(8, "big", signed=True) for item in items], oid)
+    return of_blobs([None if item is None else item.to_bytes(8, "big", signed=True) for item in items], oid)
 
 
 def of_instants(items: Sequence[datetime]) -> Parameter:
     """Return an array of instants."""
     micros = {item: (item - _EPOCH) // _MICROSECOND for item in set(items)}  # those of a batch are often one
     return of_ints([micros[item] for item in items], TIMESTAMPTZ)
+
+
+def of_instant(item: datetime) -> Parameter:
+    """Return one instant."""
+    return item.isoformat().encode(), 0
+
+
+def of_days(items: Sequence[date | None]) -> Parameter:
+    """Return an array of days, as text."""
+    return ("{" + ",".join(["NULL" if item is None else item.isoformat() for item in items]) + "}").encode(), 0
 
 
 def of_uuids(items: Sequence[UUID]) -> Parameter:

@@ -20,15 +20,20 @@ _OWN_KEY: Final = re.compile(r"ch_(?:live|test|svc)_[0-9A-Za-z]{20,}", re.ASCII)
 _OWN_KEY_WHOLE: Final = re.compile(r"ch_(?:live|test|svc)_[0-9A-Za-z]{38}", re.ASCII)
 _PROVIDER_KEY: Final = re.compile(r"(?P<kept>(?:sk|rk)_(?:live|test)_)[0-9A-Za-z]{10,}", re.ASCII)
 _WEBHOOK_SECRET: Final = re.compile(r"(?P<kept>whsec_)[0-9A-Za-z+/=_-]{10,}", re.ASCII)
+# A signed JWT, ours or another's; bounded, so that no text takes long.
+_ACCESS_TOKEN: Final = re.compile(r"(?P<kept>(?<![\w-])eyJ)[\w-]{10,1500}\.[\w-]{10,3000}\.[\w-]{20,1000}", re.ASCII)
 # 160 bits in base32, as allauth makes them; a word of prose never has that length in capitals.
 _TOTP_SECRET: Final = re.compile(r"(?P<kept>(?<![0-9A-Za-z]))[A-Z2-7]{32}(?![0-9A-Za-z])", re.ASCII)
 _INVITATION: Final = re.compile(r"(?P<kept>/invitations/)[\w-]{43}(?![\w-])", re.ASCII)
+# A link that pays one invoice: masked in logs, but no secret in the mail that brings it.
+_PAYMENT_LINK: Final = re.compile(r"(?P<kept>/pay/)[\w=-]{20,}(?::[\w-]{20,})?", re.ASCII)
 # The password of an address such as postgres://user:password@host; bounded, so that no text takes long.
 _PASSWORD_IN_ADDRESS: Final = re.compile(r"(?P<kept>://[^\s/:@'\"]{0,64}:)[^\s/@'\"…]{1,128}(?=@)", re.ASCII)
 
 _SHAPES: Final = {
     "Stripe key": _PROVIDER_KEY,
     "webhook secret": _WEBHOOK_SECRET,
+    "access token": _ACCESS_TOKEN,
     "TOTP secret": _TOTP_SECRET,
     "invitation": _INVITATION,
     "password in an address": _PASSWORD_IN_ADDRESS,
@@ -48,7 +53,7 @@ def mask_secrets(text: str) -> str:
     """Return the text with each secret in it masked."""
     if "ch_" in text:
         text = _OWN_KEY.sub(lambda found: prefix_of(found[0]) + MASK, text)
-    for shape in _SHAPES.values():
+    for shape in (*_SHAPES.values(), _PAYMENT_LINK):
         text = shape.sub(_masked, text)
     return text
 

@@ -1,6 +1,6 @@
 """Numbers for people, in the same form on every page, document and mail: `docs/invoices.md`, section Amounts."""
 
-from decimal import Context, Decimal, localcontext
+from decimal import ROUND_HALF_UP, Context, Decimal, localcontext
 from typing import Final
 
 from babel import Locale
@@ -10,6 +10,10 @@ _LOCALE: Final = Locale("en")
 _MINUS: Final = "\N{MINUS SIGN}"
 # As wide as the sums of a meter, so that no digit is lost on the way.
 _EXACT: Final = Context(prec=120)
+_PLACES_MIN: Final = 3
+_SIGNIFICANT: Final = 4
+BYTES: Final = "bytes"
+_BYTE_UNITS: Final = ("kB", "MB", "GB", "TB", "PB")
 
 
 def number_text(number: Decimal | int | str, *, decimals_min: int = 0) -> str:
@@ -22,6 +26,37 @@ def number_text(number: Decimal | int | str, *, decimals_min: int = 0) -> str:
     with localcontext(_EXACT):
         text = parse_pattern(f"#,##0.{'0' * decimals_min}#").apply(abs(exact), _LOCALE, decimal_quantization=False)
     return f"{_MINUS}{text}" if exact < 0 else str(text)
+
+
+def short_number_text(number: Decimal | int) -> str:
+    """Return a number with so many digits that people read it: 29.166666667 is `29.167`, 0.333333333 is `0.3333`.
+
+    Whole digits are all shown. After the point are up to three digits, or so many that four significant ones are shown.
+    Documents, and what is computed with, show `number_text`.
+    """
+    return number_text(shortened(Decimal(number)))
+
+
+def short_bytes_text(number: Decimal | int) -> str:
+    """Return many bytes in a larger unit, to three digits: 39126543 is `39.1 MB`; empty for fewer than a thousand."""
+    exact = Decimal(number)
+    power = min(max(exact.adjusted(), 0) // 3, len(_BYTE_UNITS))
+    if not power or exact < 0:
+        return ""
+    scaled = exact.scaleb(-3 * power)
+    places = max(2 - scaled.adjusted(), 0)
+    rounded = scaled.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP, _EXACT)
+    return f"{number_text(rounded)} {_BYTE_UNITS[power - 1]}"
+
+
+def shortened(number: Decimal) -> Decimal:
+    """Return the number that `short_number_text` shows, rounded half-up."""
+    places = max(_PLACES_MIN, _SIGNIFICANT - 1 - number.adjusted()) if number else 0
+    exponent = number.as_tuple().exponent
+    assert isinstance(exponent, int), "a number that is shown is finite"
+    if -exponent <= places:
+        return number
+    return number.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP, _EXACT)
 
 
 def counted(number: Decimal | int, unit: str) -> str:

@@ -1,12 +1,12 @@
 """Values in JSON's types: decimals as plain strings, instants as RFC 3339 in UTC, never a float."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -15,7 +15,7 @@ _SORTED: Final = msgspec.json.Encoder(order="deterministic")
 _DELETE: Final = b"\x7f"  # which Python escapes, and msgspec does not
 
 Plain = str | int | bool | None | msgspec.Raw | list["Plain"] | dict[str, "Plain"]
-_AS_THEY_ARE: Final = frozenset({str, int, bool, type(None)})
+_AS_THEY_ARE: Final = frozenset({str, int, bool, type(None), msgspec.Raw})  # the last is JSON already
 
 
 @lru_cache(maxsize=16384)
@@ -35,6 +35,11 @@ def plain_instant(instant: datetime) -> str:
     return instant.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
 
 
+_WRITTEN: Final[Mapping[type, Callable[[Any], str]]] = {
+    Decimal: plain_decimal, datetime: plain_instant, date: date.isoformat, UUID: str,
+}  # fmt: skip
+
+
 def canonical_json(value: object) -> bytes:
     """Return the one JSON text of a value in JSON's types, in ASCII and with sorted names. Digests are taken from it.
 
@@ -48,14 +53,15 @@ def canonical_json(value: object) -> bytes:
 
 def to_plain(value: object) -> Plain:
     """Convert a value to JSON's types. A float, or a type without a chosen form, is an error of our own."""
-    if type(value) in _AS_THEY_ARE or (isinstance(value, int) and not isinstance(value, Enum)):
+    kind = type(value)
+    if kind in _AS_THEY_ARE or (isinstance(value, int) and not isinstance(value, Enum)):
         return value  # type: ignore[return-value]  # as the condition says
-    if isinstance(value, msgspec.Raw):
-        return value  # JSON already, as it was stored or sent
+    if kind in _WRITTEN:
+        return _WRITTEN[kind](value)
     if isinstance(value, str):
         return str(value.value) if isinstance(value, Enum) else str(value)
     if isinstance(value, Mapping):
-        return {str(name): to_plain(item) for name, item in value.items()}
+        return {str(name): item if type(item) in _AS_THEY_ARE else to_plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
         return [to_plain(item) for item in value]
     return _to_plain_scalar(value)

@@ -4,7 +4,7 @@ Each process keeps it for less than a second, so it holds only what a request ne
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -23,6 +23,7 @@ class TenantFacts:
     time_zone: str
     currency: str
     backfill_days: int
+    period_anchor_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Principal:
     quota: Decimal | None
     tenant: TenantFacts | None
     family_id: UUID | None = None
+    is_quarantined: bool = False
 
     @property
     def limits_id(self) -> UUID:

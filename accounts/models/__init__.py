@@ -8,6 +8,9 @@ from accounts.models.circuit import Circuit, CircuitState
 from accounts.models.discrepancy import Discrepancy
 from accounts.models.idempotency_record import IdempotencyRecord
 from accounts.models.job_run import JobOutcome, JobRun
+from accounts.models.key_leak import KeyLeak
+from accounts.models.key_use import KeyAddress, KeyRefusal
+from accounts.models.mail_style import MailStyle
 from accounts.models.stored_file import StoredFile
 from accounts.models.tenant import Invitation, Membership, Tenant
 from accounts.models.user import User
@@ -23,6 +26,10 @@ __all__ = [
     "Invitation",
     "JobOutcome",
     "JobRun",
+    "KeyAddress",
+    "KeyLeak",
+    "KeyRefusal",
+    "MailStyle",
     "Membership",
     "StoredFile",
     "Tenant",

@@ -44,6 +44,13 @@ class ApiKey(models.Model):
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
     last_used_at = models.DateTimeField(null=True, editable=False)
+    environment = models.CharField(
+        max_length=30, blank=True, default="", help_text="What the key is used in, such as production."
+    )
+    tags = ArrayField(models.CharField(max_length=30), default=list, blank=True)
+    quarantined_at = models.DateTimeField(
+        null=True, editable=False, help_text="Since when the key is refused because it was found in public."
+    )
 
     objects = ApiKeyQuerySet.as_manager()
 

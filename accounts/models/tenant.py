@@ -41,6 +41,11 @@ class Tenant(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(BACKFILL_DAYS_MAX)],
         help_text="The age in days up to which events are accepted.",
     )
+    period_anchor_on = models.DateField(
+        null=True,
+        editable=False,
+        help_text="Billing periods are months from this day on, which a subscription sets. Empty: calendar months.",
+    )
     legal_name = models.CharField(max_length=200, blank=True)
     billing_email = models.EmailField(blank=True)
     address_line1 = models.CharField(max_length=200, blank=True)

@@ -14,6 +14,7 @@ from accounts.models import ApiKey, AuditEntry, Invitation, Membership
 
 USABLE: Final = "usable"
 ENDED: Final = "ended"
+QUARANTINED: Final = "quarantined"
 
 
 class KeyLabel(NamedTuple):
@@ -23,7 +24,11 @@ class KeyLabel(NamedTuple):
     characters: str
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.characters})"
+        return f"{self.name} ({self.characters})" if self.characters else self.name
+
+
+SERVICE_KEY: Final = KeyLabel("Service key", "")
+"""The label of a key that is not the tenant's own: one of the operator's, which reports for many tenants."""
 
 
 def key_labels(*, tenant_id: UUID) -> dict[UUID, KeyLabel]:
@@ -37,7 +42,14 @@ def key_labels(*, tenant_id: UUID) -> dict[UUID, KeyLabel]:
 
 
 def keys_matching(
-    *, tenant_id: UUID, as_of: datetime, search: str = "", state: str = "", kind: str = ""
+    *,
+    tenant_id: UUID,
+    as_of: datetime,
+    search: str = "",
+    state: str = "",
+    kind: str = "",
+    environment: str = "",
+    tag: str = "",
 ) -> QuerySet[ApiKey]:
     """Return the tenant's keys, newest first. `search` is a part of the name or the beginning of the key."""
     keys: QuerySet[ApiKey] = ApiKey.objects.of_tenant(tenant_id).select_related("created_by")
@@ -45,9 +57,15 @@ def keys_matching(
         keys = keys.filter(Q(name__icontains=search) | Q(prefix__startswith=search[:12]))
     if state:
         usable = ApiKey.objects.of_tenant(tenant_id).usable_at(as_of).values("pk")
-        keys = keys.filter(pk__in=usable) if state == USABLE else keys.exclude(pk__in=usable)
+        keys = keys.exclude(pk__in=usable) if state == ENDED else keys.filter(pk__in=usable)
+        if state in {USABLE, QUARANTINED}:
+            keys = keys.filter(quarantined_at__isnull=state == USABLE)
     if kind in {KeyKind.LIVE, KeyKind.TEST}:
         keys = keys.filter(kind=kind)
+    if environment:
+        keys = keys.filter(environment=environment)
+    if tag:
+        keys = keys.filter(tags__contains=[tag])
     return keys.order_by("-created_at", "-id")
 
 

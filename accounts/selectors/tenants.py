@@ -27,6 +27,7 @@ def facts_of(tenant: Tenant) -> TenantFacts:
         time_zone=tenant.time_zone,
         currency=tenant.currency,
         backfill_days=tenant.backfill_days,
+        period_anchor_on=tenant.period_anchor_on,
     )
 
 

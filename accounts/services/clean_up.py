@@ -14,13 +14,15 @@ from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from psycopg import sql
 
 from accounts.domain.job_report import JobReport
-from accounts.models import IdempotencyRecord, Invitation, JobOutcome, JobRun
+from accounts.models import IdempotencyRecord, Invitation, JobOutcome, JobRun, KeyAddress, KeyRefusal
 from accounts.services.privacy_parts import privacy_parts
 
 BATCH_ROWS: Final = 1000
 DATABASE_CACHE: Final = "django.core.cache.backends.db.DatabaseCache"
 # Some jobs run each minute: after some days only the last successful run of each name is kept.
 SUCCESSES_KEPT: Final = timedelta(days=3)
+# From which addresses a key was used, and what was refused, is of use while a leak may be looked into.
+KEY_USE_KEPT: Final = timedelta(days=90)
 
 
 def clean_up(*, as_of: datetime) -> JobReport:
@@ -39,6 +41,8 @@ def clean_up(*, as_of: datetime) -> JobReport:
                 UserSession.objects.exclude(session_key__in=Session.objects.values("session_key"))
             ),
             "invitations": _remove(Invitation.objects.filter(dead)),
+            "key_addresses": _remove(KeyAddress.objects.filter(last_used_at__lte=as_of - KEY_USE_KEPT)),
+            "key_refusals": _remove(KeyRefusal.objects.filter(day__lt=(as_of - KEY_USE_KEPT).date())),
             "cache_rows": _remove_cache_rows(as_of),
             "job_runs": _remove(old) + _remove(_successes_followed(as_of)),
             **of_parts,

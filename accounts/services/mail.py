@@ -10,8 +10,10 @@ from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 
+from accounts.domain.mail_form import MailFoot
 from accounts.errors import MailNotSentError
 from accounts.models import Invitation
+from accounts.services.mail_forms import dress
 
 # The portal serves this path; it is the only address in a mail of this app.
 INVITATION_PATH: Final = "/invitations/{token}/"
@@ -30,7 +32,8 @@ def send_invitation(*, invitation: Invitation, token: str, inviter: str) -> None
         body=render_to_string("accounts/email/invitation.txt", context),
         to=[invitation.email],
     )
-    mail.attach_alternative(render_to_string("accounts/email/invitation.html", context), "text/html")
+    reason = f"You get this because {inviter} entered this address. Nothing else is sent to it."
+    dress(mail, render_to_string("accounts/email/invitation.html", context), MailFoot(reason))
     try:
         mail.send()
     except (OSError, SMTPException) as error:

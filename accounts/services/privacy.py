@@ -9,7 +9,18 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 from django_q.models import Task
 
-from accounts.models import ApiKey, AuditEntry, Discrepancy, Invitation, JobRun, Membership, Tenant
+from accounts.models import (
+    ApiKey,
+    AuditEntry,
+    Discrepancy,
+    Invitation,
+    JobRun,
+    KeyAddress,
+    KeyLeak,
+    KeyRefusal,
+    Membership,
+    Tenant,
+)
 from accounts.services.privacy_parts import ErasedPerson, ExportPiece, PrivacyPart, exported_table
 from accounts.sql import fetch_all
 
@@ -22,8 +33,8 @@ class AccountsPrivacy(PrivacyPart):
         own = {"tenant_id": tenant.pk}
         yield exported_table(
             "settings.json", Tenant.objects.filter(pk=tenant.pk), "id", "slug", "name", "status", "status_reason",
-            "time_zone", "currency", "backfill_days", "legal_name", "billing_email", "address_line1", "address_line2",
-            "postal_code", "city", "region", "country", "tax_id", "created_at",
+            "time_zone", "currency", "backfill_days", "period_anchor_on", "legal_name", "billing_email",
+            "address_line1", "address_line2", "postal_code", "city", "region", "country", "tax_id", "created_at",
         )  # fmt: skip
         yield exported_table(
             "members.json", Membership.objects.filter(**own), "id", "role", "created_at", email="user__email",
@@ -34,9 +45,22 @@ class AccountsPrivacy(PrivacyPart):
             "accepted_at", "revoked_at", invited_by_email="invited_by__email",
         )  # fmt: skip
         yield exported_table(
-            "keys.json", ApiKey.objects.of_tenant(tenant.pk), "id", "kind", "name", "prefix", "last_four", "scopes",
-            "allowed_cidrs", "throttle_rate", "throttle_burst", "quota", "rotated_from_id", "created_at", "expires_at",
-            "revoked_at", "last_used_at", created_by_email="created_by__email",
+            "keys.json", ApiKey.objects.of_tenant(tenant.pk), "id", "kind", "name", "prefix", "last_four",
+            "environment", "tags", "scopes", "allowed_cidrs", "throttle_rate", "throttle_burst", "quota",
+            "rotated_from_id", "created_at", "expires_at", "revoked_at", "quarantined_at", "last_used_at",
+            created_by_email="created_by__email",
+        )  # fmt: skip
+        yield exported_table(
+            "key_leaks.json", KeyLeak.objects.filter(**own), "id", "api_key_id", "url", "source", "token_type",
+            "reported_at", "usage_voided_at", "usage_report",
+        )  # fmt: skip
+        yield exported_table(
+            "key_addresses.json", KeyAddress.objects.filter(**own), "id", "api_key_id", "address", "first_used_at",
+            "last_used_at",
+        )  # fmt: skip
+        yield exported_table(
+            "key_refusals.json", KeyRefusal.objects.filter(**own), "id", "api_key_id", "day", "code", "requests",
+            "last_at",
         )  # fmt: skip
         yield exported_table(
             "audit_log.ndjson.gz", AuditEntry.objects.filter(**own), "id", "actor_kind", "actor_label", "action",

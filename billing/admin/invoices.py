@@ -69,7 +69,8 @@ class InvoiceAdmin(MoneyAdmin):
             {
                 "classes": ["collapse"],
                 "fields": (
-                    "subscription", "boundary", "revision", "lines_digest", "drafted_at", "computed_at",
+                    "subscription", "merchant_of_record", "boundary", "revision", "lines_digest", "drafted_at",
+                    "computed_at",
                     "finalize_after", "finalized_at",
                 ),
             },

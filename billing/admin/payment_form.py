@@ -16,7 +16,7 @@ from unfold.widgets import (
 from accounts.models import Tenant
 from billing.admin.base import REASON_CHARACTERS_MAX
 from billing.domain.money import money_text, round_to_minor, to_major
-from billing.models import Invoice, Payment, RefundWay
+from billing.models import MANUAL_PROVIDER, Invoice, Payment, RefundWay
 from metering.domain.periods import start_of_day
 
 
@@ -155,17 +155,26 @@ class TakeBackForm(forms.Form):
 class RefundForm(AmountForm):
     """A refund: the amount, the way and the reason."""
 
-    way = forms.ChoiceField(choices=RefundWay.choices, initial=RefundWay.BANK_TRANSFER, widget=UnfoldAdminSelectWidget)
     reference = forms.CharField(
         max_length=255,
         required=False,
         widget=UnfoldAdminTextInputWidget,
-        help_text="The reference that the payment provider or the bank uses.",
+        help_text="The reference that the payment provider or the bank uses. Leave it empty to have the payment "
+        "provider give the money back now.",
     )
     reason = forms.CharField(max_length=REASON_CHARACTERS_MAX, widget=UnfoldAdminTextInputWidget)
 
     def __init__(self, data: Any, payment: Payment) -> None:
         super().__init__(data, currency=payment.currency, amount_minor=payment.unallocated_minor)
+        is_manual = payment.provider == MANUAL_PROVIDER
+        unsuitable = {RefundWay.CHARGEBACK, RefundWay.PROVIDER} if is_manual else {RefundWay.CHARGEBACK}
+        ways = forms.ChoiceField(
+            choices=[choice for choice in RefundWay.choices if choice[0] not in unsuitable],
+            initial=RefundWay.BANK_TRANSFER if is_manual else RefundWay.PROVIDER,
+            widget=UnfoldAdminSelectWidget,
+        )
+        self.fields["way"] = ways
+        self.order_fields(["amount", "way", "reference", "reason"])
 
 
 def noon_of(day: date, time_zone: str) -> datetime:

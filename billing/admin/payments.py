@@ -15,7 +15,7 @@ from accounts.admin.base import Question, found_or_404, holds, staff_actor
 from accounts.admin.by_state import ConfirmForm, posted
 from billing.admin.base import MoneyAdmin, pdf_response
 from billing.admin.payment_form import AllocateForm, RefundForm, TakeBackForm, UnassignedPaymentForm, noon_of
-from billing.admin.tabs import PAYMENT_LABELS, AllocationInline, RefundInline
+from billing.admin.tabs import PAYMENT_LABELS, AllocationInline, DisputeInline, RefundInline
 from billing.domain.money import money_text, round_to_minor
 from billing.models import Invoice, Issuer, Payment, PaymentStatus
 from billing.services.documents.papers import receipt_pdf
@@ -64,7 +64,7 @@ class PaymentAdmin(MoneyAdmin):
         "occurred_at", "created_at",
     )  # fmt: skip
     readonly_fields = ("state", "amount", "allocated", "refunded", "left")
-    inlines: ClassVar = [AllocationInline, RefundInline]
+    inlines: ClassVar = [AllocationInline, RefundInline, DisputeInline]
     actions_detail: ClassVar = ["receipt", "allocate", "refund", "keep", "take_back"]
     actions_list: ClassVar = ["record"]
 
@@ -196,7 +196,7 @@ class PaymentAdmin(MoneyAdmin):
             ),
         )  # fmt: skip
 
-    @action(description="Record a refund", permissions=["pay"], icon="currency_exchange")
+    @action(description="Refund", permissions=["pay"], icon="currency_exchange")
     def refund(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Record a refund of the payment."""
         payment = self._found(object_id)
@@ -209,10 +209,10 @@ class PaymentAdmin(MoneyAdmin):
             name="refund",
             said=self.said_of_refund,
             question=Question(
-                title=f"Record a refund of {payment.reference}",
-                explanation=f"{self.left(payment)} of it can be given back. This moves no money: do that at the"
-                " provider or the bank, and say here how.",
-                button="Record the refund",
+                title=f"Refund {payment.reference}",
+                explanation=f"{self.left(payment)} of it can be given back. The payment provider gives it back if you"
+                " choose that way and enter no reference. Otherwise this only records what was given back elsewhere.",
+                button="Refund",
             ),
         )
 

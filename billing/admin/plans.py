@@ -38,6 +38,7 @@ from billing.services.catalog.plans import (
     publish_version,
     update_plan,
 )
+from metering.domain.aggregations.registry import DIVISIBLE_CODES
 from metering.models import Meter
 
 
@@ -240,6 +241,5 @@ def publish_form(request: HttpRequest, newest: SoldVersion | None) -> PublishFor
         "currencies": " ".join(currencies),
         "expected_number": newest.number + 1 if newest else 1,
     }
-    return PublishForm(
-        posted(request), currencies=currencies, meters=list(Meter.objects.order_by("name")), initial=initial
-    )
+    meters = list(Meter.objects.filter(aggregation__in=DIVISIBLE_CODES).order_by("name"))
+    return PublishForm(posted(request), currencies=currencies, meters=meters, initial=initial)

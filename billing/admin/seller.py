@@ -7,11 +7,10 @@ from django import forms
 from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
-from django.template.loader import render_to_string
 from django.utils import timezone
-from django.utils.safestring import SafeString
 
 from accounts.admin.base import ReadOnlyModelAdmin, StaffModelAdmin, staff_actor
+from accounts.admin.pictures import PictureWidget
 from accounts.admin.refusals import show_refusals
 from accounts.domain.numbers import counted
 from billing.domain.issuer import check_issuer
@@ -28,24 +27,13 @@ CHANGES = ("fee_refund", "lets_customers_shrink_now")
 NUMBERS = ("invoice_prefix", "credit_note_prefix", "time_zone")
 
 
-class LogoWidget(forms.Textarea):
-    """A picture that a script reads into the field, because the product's forms upload no files."""
-
-    class Media:
-        js = ("admin/logo.js",)
-
-    def render(self, name: str, value: Any, attrs: Any = None, *_: Any, **__: Any) -> SafeString:
-        """Render the product's own template, which Django's renderer of fields does not find."""
-        return render_to_string("admin/billing/logo_widget.html", self.get_context(name, value, attrs))
-
-
 class IssuerForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own is not generic at run time
     """A form that refuses values with which no invoice could be issued."""
 
     logo_file = forms.CharField(
         label="Logo",
         required=False,
-        widget=LogoWidget,
+        widget=PictureWidget,
         help_text=f"PNG or JPEG of at most {BYTES_MAX // 1000} kB, printed at the head of new documents.",
     )
     removes_logo = forms.BooleanField(label="Print no logo", required=False)

@@ -18,8 +18,10 @@ from billing.models import (
     BillingException,
     CreditSetOff,
     Invoice,
+    InvoiceHold,
     Payment,
     PaymentAllocation,
+    PaymentDispute,
     PaymentRefund,
     Subscription,
     SubscriptionPhase,
@@ -230,6 +232,34 @@ class SetOffInline(ReadOnlyInline, TabularInline):
 
 
 show_on_page_of(Invoice, SetOffInline)
+
+
+class DisputeInline(ReadOnlyInline, TabularInline):
+    """Disputes of a payment."""
+
+    model = PaymentDispute
+    hide_title = True
+    fields = ("occurred_at", "state", "reference", "amount", "reason", "answer_by", "closed_at")
+    readonly_fields = fields
+    verbose_name_plural = "disputes"
+
+    @display(description="Amount")
+    def amount(self, dispute: PaymentDispute) -> str:
+        """Return the amount with its currency."""
+        return money_text(dispute.amount_minor, dispute.currency)
+
+
+class HoldInline(ReadOnlyInline, TabularInline):
+    """Why an invoice is not collected."""
+
+    model = InvoiceHold
+    hide_title = True
+    fields = ("created_at", "reason")
+    readonly_fields = fields
+    verbose_name_plural = "on hold"
+
+
+show_on_page_of(Invoice, HoldInline)
 
 
 class RefundInline(ReadOnlyInline, TabularInline):

@@ -25,7 +25,7 @@ from billing.domain.invoicing.plausibility import AmountCheck
 from billing.domain.languages import LANGUAGES
 from billing.domain.money import money_text, round_to_minor, to_major
 from billing.domain.plan_terms import TRIAL_DAYS_MAX
-from billing.domain.tax import TaxTreatment
+from billing.domain.tax import DECIDED_BY_STAFF
 from billing.models import BillingProfile, PlanVersion
 from billing.selectors.catalog.plans import sold_version
 from billing.selectors.invoicing.preview import preview_first_invoice
@@ -62,7 +62,7 @@ class BillingForm(forms.Form):
     """How a tenant is billed."""
 
     tax_treatment = forms.ChoiceField(
-        choices=[(treatment.value, treatment.value.replace("_", " ").capitalize()) for treatment in TaxTreatment],
+        choices=[(treatment.value, treatment.value.replace("_", " ").capitalize()) for treatment in DECIDED_BY_STAFF],
         widget=UnfoldAdminSelectWidget,
         help_text="Automatic: by the countries and, within the EU, by the tax ID.",
     )
@@ -135,7 +135,7 @@ class ProfileInline(ReadOnlyInline, StackedInline):
     fields = (
         "tax_treatment", "tax_percent", "tax_exemption_reason", "payment_days", "purchase_order", "language",
         "amount_check",
-        "highest_amount", "card",
+        "highest_amount", "card", "merchant_of_record",
     )  # fmt: skip
     readonly_fields = fields
     verbose_name_plural = "billing profile"

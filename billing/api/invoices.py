@@ -95,6 +95,11 @@ class InvoiceSchema(serializers.Serializer[Any]):
     replaced_by = serializers.CharField(
         allow_null=True, help_text="The number of the invoice that replaces this one; null if it was not replaced."
     )
+    merchant_of_record = serializers.CharField(
+        allow_null=True,
+        help_text="The company that sold in its own name: its receipt is the tax document, this a usage statement. "
+        "Null for an invoice.",
+    )
 
 
 class InvoicePageSchema(serializers.Serializer[Any]):

@@ -17,7 +17,7 @@ from accounts.api.tenancy import live_tenant_of
 from accounts.api.views import ApiView
 from accounts.domain.scopes import Scope
 from billing.api.invoices import PdfRenderer
-from billing.models import Payment
+from billing.models import DisputeState, Payment, RefundWay
 from billing.selectors.invoicing.invoices import payments_page, received_payment
 from billing.services.documents.deliveries import PDF
 from billing.services.documents.papers import receipt_pdf
@@ -25,6 +25,26 @@ from billing.services.documents.papers import receipt_pdf
 ID_PARAMETER = OpenApiParameter(
     "payment_id", int, OpenApiParameter.PATH, description="The payment's id, as in the list of payments."
 )
+
+
+class PaymentRefundSchema(serializers.Serializer[Any]):
+    """Money of a payment that was given back; below 0 it came back, since it did not reach the customer."""
+
+    way = serializers.ChoiceField(RefundWay.choices)
+    reference = serializers.CharField(help_text="The provider's or the bank's reference; may be empty.")
+    amount_minor = serializers.IntegerField()
+    reason = serializers.CharField()
+    occurred_at = serializers.DateTimeField()
+
+
+class PaymentDisputeSchema(serializers.Serializer[Any]):
+    """A cardholder's objection to a payment."""
+
+    reference = serializers.CharField()
+    state = serializers.ChoiceField(DisputeState.choices)
+    amount_minor = serializers.IntegerField()
+    occurred_at = serializers.DateTimeField()
+    closed_at = serializers.DateTimeField(allow_null=True)
 
 
 class ReceivedPaymentSchema(serializers.Serializer[Any]):
@@ -40,6 +60,8 @@ class ReceivedPaymentSchema(serializers.Serializer[Any]):
     allocated_minor = serializers.IntegerField(help_text="The part that pays invoices.")
     refunded_minor = serializers.IntegerField(help_text="The part that was refunded.")
     unallocated_minor = serializers.IntegerField(help_text="The part that neither pays an invoice nor was refunded.")
+    refunds = PaymentRefundSchema(many=True, help_text="What was given back, newest first.")
+    disputes = PaymentDisputeSchema(many=True)
     occurred_at = serializers.DateTimeField()
 
 
@@ -107,5 +129,25 @@ def _payment(payment: Payment) -> dict[str, object]:
         "allocated_minor": payment.allocated_minor,
         "refunded_minor": payment.refunded_minor,
         "unallocated_minor": payment.unallocated_minor,
+        "refunds": [
+            {
+                "way": refund.way,
+                "reference": refund.reference,
+                "amount_minor": refund.amount_minor,
+                "reason": refund.reason,
+                "occurred_at": refund.occurred_at,
+            }
+            for refund in payment.refunds.all()
+        ],
+        "disputes": [
+            {
+                "reference": dispute.reference,
+                "state": dispute.state,
+                "amount_minor": dispute.amount_minor,
+                "occurred_at": dispute.occurred_at,
+                "closed_at": dispute.closed_at,
+            }
+            for dispute in payment.disputes.all()
+        ],
         "occurred_at": payment.occurred_at,
     }

@@ -16,6 +16,7 @@ from billing.domain.money import round_to_minor
 from billing.domain.plan_terms import SoldPrice, fee_amount
 from billing.domain.prices import MODEL_OF, write_terms
 from billing.selectors.catalog.price_list import ListedPlan, price_list
+from metering.domain.limit_scopes import LimitScope
 from metering.domain.periods import Period
 from metering.models import UsagePlan
 
@@ -27,12 +28,22 @@ class PlanThrottleSchema(serializers.Serializer[Any]):
     burst = serializers.IntegerField()
 
 
+class PlanFurtherThrottleSchema(PlanThrottleSchema):
+    """The rate of requests of each subject, of one event type, or of both."""
+
+    scope = serializers.ChoiceField(choices=[scope.value for scope in LimitScope])
+    event_type = serializers.CharField(allow_null=True)
+
+
 class PlanQuotaSchema(serializers.Serializer[Any]):
     """The usage that the plan allows in a period."""
 
     meter = serializers.CharField()
     unit = serializers.CharField()
     period = serializers.ChoiceField(choices=[period.value for period in Period])
+    scope = serializers.ChoiceField(
+        choices=[scope.value for scope in LimitScope], help_text="Whose usage counts: the tenant's, or each subject's."
+    )
     limit = serializers.DecimalField(max_digits=20, decimal_places=9)
     is_hard = serializers.BooleanField(
         help_text="Usage over a hard quota is refused; usage over a soft quota is billed."
@@ -43,6 +54,7 @@ class PlanLimitsSchema(serializers.Serializer[Any]):
     """The limits that come with a plan."""
 
     throttle = PlanThrottleSchema(allow_null=True)
+    throttles = PlanFurtherThrottleSchema(many=True)
     quotas = PlanQuotaSchema(many=True)
 
 
@@ -107,11 +119,21 @@ def _limits(usage_plan: UsagePlan) -> dict[str, object]:
     rate, burst = usage_plan.throttle_rate, usage_plan.throttle_burst
     return {
         "throttle": None if rate is None else {"rate": rate, "burst": burst},
+        "throttles": [
+            {
+                "scope": row.scope,
+                "event_type": None if row.event_type is None else row.event_type.code,
+                "rate": row.rate,
+                "burst": row.burst,
+            }
+            for row in usage_plan.throttles.all()
+        ],
         "quotas": [
             {
                 "meter": quota.meter.code,
                 "unit": quota.meter.unit,
                 "period": quota.period,
+                "scope": quota.scope,
                 "limit": quota.limit,
                 "is_hard": quota.is_hard,
             }

@@ -29,6 +29,25 @@ class PaymentRefusedError(ConflictError):
         self.reason = reason
 
 
+class CustomerGoneError(PaymentRefusedError):
+    """The provider does not know the customer, or has deleted it."""
+
+    code = "provider_customer_gone"
+    title = "The payment provider does not know the customer"
+
+
+class PaymentDeclinedError(PaymentRefusedError):
+    """The customer's bank declined the payment, or asks the customer to confirm it first."""
+
+    code = "payment_declined"
+    title = "The payment was declined"
+
+    def __init__(self, detail: str = "", *, reason: str = "", attempt_reference: str = "") -> None:
+        """Store the provider's message and code, and its reference of the attempt, if the bank was asked."""
+        super().__init__(detail, reason=reason)
+        self.attempt_reference = attempt_reference
+
+
 class DeliverySignatureError(ProblemError):
     """The provider did not sign the delivery, or not within the last five minutes."""
 

@@ -9,7 +9,8 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from billing.collection.services import collecting, inbox, usage_push
+from accounts.domain.numbers import counted
+from billing.collection.services import collecting, fetching, inbox, reconciling, usage_push
 from billing.selectors.invoicing.due import Due
 from billing.services.invoicing.running import run_invoicing
 
@@ -50,3 +51,14 @@ def collect(started_by: str = SCHEDULE) -> str:
 def push_usage(started_by: str = SCHEDULE) -> str:
     """Push the totals of changed hours to providers that keep meters."""
     return str(usage_push.run_usage_push(started_by=started_by, as_of=timezone.now()).outcome)
+
+
+def reconcile_payments(started_by: str = SCHEDULE) -> str:
+    """Compare our books with those of payment providers, and keep what differs as findings."""
+    done = reconciling.run_reconciliation(started_by=started_by, as_of=timezone.now())
+    return f"{counted(done.compared, 'objects')} compared, {counted(done.found, 'differences')}"
+
+
+def fetch_events(started_by: str = SCHEDULE) -> str:
+    """Fetch the events that payment providers sent and that never arrived."""
+    return str(fetching.run_fetch(started_by=started_by, as_of=timezone.now()).outcome)

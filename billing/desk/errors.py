@@ -8,3 +8,10 @@ class ApprovalError(ConflictError):
 
     code = "approval"
     title = "The request cannot be decided so"
+
+
+class LineQuestionError(ConflictError):
+    """The question cannot be asked or decided so: another one is open, or it is decided already."""
+
+    code = "line_question"
+    title = "The question cannot be asked or decided so"

@@ -28,6 +28,9 @@ CUSTOMER_FIELDS: Final = (
     "tax_id",
 )  # fmt: skip
 
+# The series of what a merchant of record sold: no invoice of the issuer's, so not among the numbers of its invoices.
+STATEMENT_PREFIX: Final = "STMT"
+
 
 @dataclass(frozen=True, slots=True)
 class Heading:
@@ -36,7 +39,8 @@ class Heading:
     `charged_to` names the card that will be charged automatically; it is empty if the customer has to pay.
     `paid_minor` is the part that is paid from money kept for the customer. `replaces` is the document that this one
     replaces. `language` is the language of the document. `purchase_order` is the customer's own order number.
-    `logo` is the SHA-256 of the picture at the head of the document, or empty.
+    `logo` is the SHA-256 of the picture at the head of the document, or empty. `merchant` is the merchant of record
+    that sold what it says: then it is a usage statement, and the merchant's receipt the tax document.
     """
 
     number: str
@@ -52,6 +56,7 @@ class Heading:
     language: str = ENGLISH
     purchase_order: str = ""
     logo: str = ""
+    merchant: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,7 @@ def invoice_content(
         {} if conversion is None else {"issuer_currency": own_currency_content(computed.taxes, conversion)}
     )
     own |= {"logo": heading.logo} if heading.logo else {}
+    own |= {"merchant": heading.merchant} if heading.merchant else {}
     return {
         "kind": "invoice",
         "number": heading.number,
@@ -240,7 +246,13 @@ def credit_in_part_content(
 
 def digest_of_content(content: Mapping[str, object]) -> str:
     """Return the SHA-256 of a content as 64 hexadecimal digits; the order of names does not matter."""
-    return hashlib.sha256(canonical_json(content)).hexdigest()
+    return sealed_content(content)[1]
+
+
+def sealed_content(content: Mapping[str, object]) -> tuple[bytes, str]:
+    """Return the one JSON text of a content, and the SHA-256 of it."""
+    text = canonical_json(content)
+    return text, hashlib.sha256(text).hexdigest()
 
 
 @lru_cache(maxsize=1024)

@@ -94,6 +94,7 @@ class InvoiceFacts:
     amount_due_minor: int = 0
     replaces: str | None = None
     replaced_by: str | None = None
+    merchant_of_record: str = ""
 
     def as_body(self) -> dict[str, object]:
         """Return its form in the API and in webhooks."""
@@ -121,6 +122,7 @@ class InvoiceFacts:
             "credit_note": self.credit_note,
             "replaces": self.replaces,
             "replaced_by": self.replaced_by,
+            "merchant_of_record": self.merchant_of_record or None,
         }
 
 

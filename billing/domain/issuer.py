@@ -7,6 +7,7 @@ from typing import Final
 from accounts.domain.tax_ids import clean_tax_id, is_tax_id
 from accounts.domain.tenant_settings import is_time_zone
 from accounts.errors import FieldError, InvalidFieldsError
+from billing.domain.documents import STATEMENT_PREFIX
 
 _PREFIX: Final = re.compile(r"[A-Z][A-Z0-9-]{0,9}", re.ASCII)
 
@@ -26,6 +27,9 @@ def check_issuer(settings: Mapping[str, object]) -> None:
     if settings["invoice_prefix"] == settings["credit_note_prefix"]:
         detail = "Credit notes need a prefix of their own."
         refusals.append(FieldError("/credit_note_prefix", "same_prefix", detail))
+    if STATEMENT_PREFIX in {settings["invoice_prefix"], settings["credit_note_prefix"]}:
+        detail = f"{STATEMENT_PREFIX} is the prefix of usage statements."
+        refusals.append(FieldError("/invoice_prefix", "same_prefix", detail))
     country, tax_id = str(settings["country"]), str(settings["tax_id"])
     if country and tax_id and not is_tax_id(clean_tax_id(tax_id), country):
         refusals.append(FieldError("/tax_id", "invalid_tax_id", f"{tax_id} is not a tax id of {country}."))

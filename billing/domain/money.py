@@ -15,6 +15,8 @@ from accounts.domain.numbers import number_text
 NO_DIGITS: Final = frozenset("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split())  # noqa: SIM905
 THREE_DIGITS: Final = frozenset({"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"})
 FOUR_DIGITS: Final = frozenset({"CLF", "UYW"})
+_DIGITS: Final = dict.fromkeys(NO_DIGITS, 0) | dict.fromkeys(THREE_DIGITS, 3) | dict.fromkeys(FOUR_DIGITS, 4)
+_UNIT: Final = Decimal(1)
 # Wide enough for a quantity of 29 digits times a rate of 24, with nothing rounded on the way.
 EXACT: Final = Context(prec=120, rounding=ROUND_HALF_UP)
 # Ten billion in a currency of two digits: more than that on one invoice is a mistake, and not billed without a person's
@@ -25,18 +27,14 @@ _SPACE: Final = "\N{NO-BREAK SPACE}"
 
 def currency_digits(currency: str) -> int:
     """Return how many digits `currency` has after the point: 2 for EUR, 0 for JPY, 3 for KWD."""
-    if currency in NO_DIGITS:
-        return 0
-    if currency in THREE_DIGITS:
-        return 3
-    return 4 if currency in FOUR_DIGITS else 2
+    return _DIGITS.get(currency, 2)
 
 
 def round_to_minor(amount: Decimal, currency: str) -> int:
     """Return an exact amount of `currency`, in its major unit, as minor units: half-up, away from zero."""
     assert amount.is_finite(), "an amount is a number"
     shifted = amount.scaleb(currency_digits(currency), context=EXACT)
-    return int(shifted.quantize(Decimal(1), rounding=ROUND_HALF_UP, context=EXACT))
+    return int(shifted.quantize(_UNIT, rounding=ROUND_HALF_UP, context=EXACT))
 
 
 def to_major(amount_minor: int, currency: str) -> Decimal:

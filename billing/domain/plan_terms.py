@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
 from typing import Final
@@ -15,6 +16,7 @@ from accounts.domain.texts import line_problem
 from accounts.errors import FieldError, InvalidFieldsError
 from billing.domain.money import is_whole_minor
 from billing.domain.prices import MODEL_OF, Flat, PriceKind, PriceTerms, read_terms, write_terms
+from metering.domain.periods import Span
 
 TRIAL_DAYS_MAX: Final = 730
 NAME_CHARACTERS_MAX: Final = 120
@@ -42,7 +44,10 @@ class VersionOffer:
 
 @dataclass(frozen=True, slots=True)
 class SoldPrice:
-    """A stored price. `meter_id` is None for the recurring fee."""
+    """A stored price. `meter_id` is None for the recurring fee.
+
+    `meter_borders` are when the later versions of its meter begin, in order.
+    """
 
     id: int
     kind: PriceKind
@@ -52,6 +57,13 @@ class SoldPrice:
     meter_code: str = ""
     meter_name: str = ""
     unit: str = ""
+    meter_borders: tuple[datetime, ...] = ()
+
+    def meter_versions(self, span: Span) -> list[int]:
+        """Return the numbers of the meter's versions that count in a span."""
+        first = 1 + sum(1 for border in self.meter_borders if border <= span.start)
+        last = 1 + sum(1 for border in self.meter_borders if border < span.end)
+        return list(range(first, last + 1))
 
 
 @dataclass(frozen=True)  # without slots, since its prices are sorted, and its digest is taken, once

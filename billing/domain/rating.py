@@ -37,7 +37,8 @@ class Step:
     @property
     def amount(self) -> Decimal:
         """Return the exact amount of the step, in the major unit."""
-        return EXACT.add(EXACT.multiply(self.quantity, self.unit_amount), self.flat_amount)
+        amount = EXACT.multiply(self.quantity, self.unit_amount)
+        return EXACT.add(amount, self.flat_amount) if self.flat_amount else amount
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +106,8 @@ def rate(terms: PriceTerms, quantity: Decimal, currency: str, position: Position
     assert quantity >= 0, f"usage is 0 or more, not {quantity}"
     at = position or Position(_NOTHING, quantity)
     steps = tuple(_steps(terms, quantity, at))
-    exact = _sum(step.amount for step in steps)
-    amount_minor = round_to_minor(EXACT.add(at.exact, exact), currency)
+    exact = _sum([step.amount for step in steps])
+    amount_minor = round_to_minor(EXACT.add(at.exact, exact) if at.exact else exact, currency)
     if at.exact:
         amount_minor -= round_to_minor(at.exact, currency)
     return Charge(MODEL_OF[type(terms)].value, quantity, currency, exact, amount_minor, steps, position)

@@ -26,7 +26,7 @@ LIVE_STATUSES: Final = frozenset(SubscriptionStatus) - {SubscriptionStatus.CANCE
 
 
 class InvoiceStatus(StrEnum):
-    """A draft may still change; from `finalized` on only what became of its payment does.
+    """A draft may still change; from `finalized` on only its payment does.
 
     A paid one is owed again when the money that paid it is found to be another's.
     """

@@ -24,6 +24,7 @@ class Migration(migrations.Migration):
                 ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='set_offs', to='accounts.tenant')),
             ],
             options={
+                'verbose_name': 'set-off',
                 'ordering': ['-created_at', '-id'],
                 'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('amount_minor__gt', 0), ('reverses', None)), models.Q(('amount_minor__lt', 0), ('reverses__isnull', False)), _connector='OR'), name='set_off_reverses_what_it_takes_back')],
             },

@@ -1,9 +1,8 @@
 """The tables of the billing app."""
 
 from billing.models.catalog import Plan, PlanVersion, Price
+from billing.models.credit_note import CreditNote, CreditTarget
 from billing.models.invoice import (
-    CreditNote,
-    CreditTarget,
     DocumentFile,
     Invoice,
     InvoiceDocument,
@@ -17,8 +16,11 @@ from billing.models.invoice import (
 from billing.models.payment import (
     MANUAL_PROVIDER,
     CreditSetOff,
+    DisputeState,
+    InvoiceHold,
     Payment,
     PaymentAllocation,
+    PaymentDispute,
     PaymentRefund,
     PaymentStatus,
     RefundWay,
@@ -39,10 +41,12 @@ __all__ = [
     "CreditNote",
     "CreditSetOff",
     "CreditTarget",
+    "DisputeState",
     "DocumentFile",
     "ExchangeRate",
     "Invoice",
     "InvoiceDocument",
+    "InvoiceHold",
     "InvoiceKind",
     "InvoiceLine",
     "InvoiceTax",
@@ -51,6 +55,7 @@ __all__ = [
     "NumberSeries",
     "Payment",
     "PaymentAllocation",
+    "PaymentDispute",
     "PaymentRefund",
     "PaymentStatus",
     "Plan",

@@ -1,4 +1,4 @@
-"""Invoices and credit notes, with all that they were computed from.
+"""Invoices, with all that they were computed from.
 
 If usage came in meanwhile, a draft's lines are added again under a higher `revision`. A finalized invoice, its lines,
 its document and its PDF never change: `billing/migrations/immutability.sql` enforces that, against the owner of the
@@ -155,8 +155,9 @@ class Invoice(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, editable=False)
-    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="invoices")
-    subscription = models.ForeignKey(Subscription, on_delete=models.PROTECT, related_name="invoices")
+    # Without indexes of their own: `invoice_by_tenant` and `invoice_once_per_boundary` begin with them.
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="invoices", db_index=False)
+    subscription = models.ForeignKey(Subscription, on_delete=models.PROTECT, related_name="invoices", db_index=False)
     kind = models.CharField(max_length=11, choices=InvoiceKind.choices, default=InvoiceKind.PERIOD)
     boundary = models.PositiveIntegerField(null=True, help_text="The number of the period end that the invoice closes.")
     original = models.ForeignKey(
@@ -164,6 +165,7 @@ class Invoice(models.Model):
         null=True,
         on_delete=models.PROTECT,
         related_name="replacements",
+        db_index=False,
         help_text="The invoice that was issued again.",
     )
     replaces = models.OneToOneField(
@@ -179,6 +181,9 @@ class Invoice(models.Model):
         default=InvoiceStatus.DRAFT.value,
     )
     number = models.CharField(max_length=40, null=True, unique=True)  # noqa: DJ001 - several drafts have none
+    merchant_of_record = models.CharField(
+        max_length=40, blank=True, default="", db_default="", help_text="Who sold in its own name, if not the issuer."
+    )
     currency = models.CharField(max_length=3, validators=[CURRENCY])
     purchase_order = models.CharField(  # noqa: DJ001 - empty is another answer than none
         max_length=60, null=True, help_text="This invoice's order number. Empty: the customer's usual one."
@@ -263,6 +268,7 @@ class Invoice(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(fields=["tenant", "-drafted_at"], name="invoice_by_tenant"),
+            models.Index(fields=["original"], condition=Q(original__isnull=False), name="invoice_by_original"),
             models.Index(
                 fields=["finalize_after"], condition=Q(status=InvoiceStatus.DRAFT), name="invoice_drafts_by_time"
             ),
@@ -304,7 +310,7 @@ class LineKind(models.TextChoices):
 class InvoiceLine(models.Model):
     """One line of one revision of an invoice, with its explanation. `quantity` is in the meter's unit, or a count."""
 
-    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="lines")
+    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="lines", db_index=False)
     revision = models.PositiveIntegerField()
     position = models.PositiveIntegerField(help_text="Counted from 1.")
     kind = models.CharField(max_length=10, choices=LineKind.choices)
@@ -312,7 +318,7 @@ class InvoiceLine(models.Model):
     plan_version = models.ForeignKey(PlanVersion, null=True, on_delete=models.PROTECT, related_name="+")
     price = models.ForeignKey(Price, null=True, on_delete=models.PROTECT, related_name="+")
     meter = models.ForeignKey(Meter, null=True, on_delete=models.PROTECT, related_name="+")
-    adjusts = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="adjustments")
+    adjusts = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="adjustments", db_index=False)
     period_start = models.DateTimeField()
     period_end = models.DateTimeField()
     quantity = models.DecimalField(max_digits=38, decimal_places=9)
@@ -358,6 +364,9 @@ class InvoiceLine(models.Model):
                 condition=Q(tax_percent__gte=0, tax_percent__lte=100), name="invoice_line_tax_percent_bounded"
             ),
         ]
+        indexes: ClassVar = [
+            models.Index(fields=["adjusts"], condition=Q(adjusts__isnull=False), name="invoice_line_by_adjusted"),
+        ]
         ordering: ClassVar = ["invoice", "revision", "position"]
 
     def __str__(self) -> str:
@@ -377,7 +386,7 @@ class InvoiceLine(models.Model):
 class InvoiceTax(models.Model):
     """What one revision of an invoice bears of one tax: the sum of the lines that bear it, and the tax on that."""
 
-    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="taxes")
+    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="taxes", db_index=False)
     revision = models.PositiveIntegerField()
     position = models.PositiveIntegerField(help_text="Counted from 1.")
     jurisdiction = models.CharField(max_length=2, blank=True)
@@ -424,65 +433,6 @@ class InvoiceDocument(models.Model):
 
     def __str__(self) -> str:
         return f"Document of {self.invoice}"
-
-
-class CreditTarget(models.TextChoices):
-    """Where money goes that was paid of what a credit note takes back."""
-
-    REFUND = "refund", "Refund it"
-    BALANCE = "balance", "Keep it for the next invoices"
-
-
-class CreditNote(models.Model):
-    """A document that takes back a whole invoice (`invoice`), or some of one (`part_of`).
-
-    `credited_lines` has of one in part for each line its id and `position`, the id of the usage line that it belongs to
-    (`root`), the amount, and what stood of that line then (`stood_minor`).
-    """
-
-    id = models.UUIDField(primary_key=True, editable=False)
-    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="credit_notes")
-    invoice = models.OneToOneField(Invoice, null=True, on_delete=models.PROTECT, related_name="credit_note")
-    part_of = models.ForeignKey(Invoice, null=True, on_delete=models.PROTECT, related_name="credit_notes_in_part")
-    goes_to = models.CharField(max_length=7, choices=CreditTarget.choices, blank=True)
-    credited_lines = models.JSONField(default=list)
-    number = models.CharField(max_length=40, unique=True)
-    currency = models.CharField(max_length=3, validators=[CURRENCY])
-    subtotal_minor = models.BigIntegerField()
-    tax_minor = models.BigIntegerField()
-    carried_minor = models.BigIntegerField(default=0, help_text="Credit that it used (negative) or kept (positive).")
-    total_minor = models.BigIntegerField()
-    reason = models.CharField(max_length=200)
-    issued_on = models.DateField()
-    issued_at = models.DateTimeField()
-    issued_by = models.CharField(max_length=254)
-    content = models.JSONField()
-    content_digest = models.CharField(max_length=64)
-
-    class Meta:
-        constraints: ClassVar = [
-            models.CheckConstraint(
-                condition=Q(total_minor=F("subtotal_minor") + F("tax_minor") + F("carried_minor")),
-                name="credit_note_total_is_sum",
-            ),
-            models.CheckConstraint(condition=~Q(reason=""), name="credit_note_has_reason"),
-            models.CheckConstraint(
-                condition=Q(invoice__isnull=False, part_of=None, goes_to="")
-                | Q(invoice=None, part_of__isnull=False, goes_to__in=CreditTarget.values, total_minor__gt=0),
-                name="credit_note_is_whole_or_in_part",
-            ),
-        ]
-        ordering: ClassVar = ["-issued_at", "-id"]
-
-    def __str__(self) -> str:
-        return self.number
-
-    @property
-    def of_invoice(self) -> Invoice:
-        """Return the invoice that it takes back, or some of it."""
-        invoice = self.invoice or self.part_of
-        assert invoice is not None, "it is of an invoice"
-        return invoice
 
 
 class DocumentFile(models.Model):

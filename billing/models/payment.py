@@ -39,6 +39,10 @@ class Payment(models.Model):
     amount_minor = models.BigIntegerField()
     currency = models.CharField(max_length=3, validators=[CURRENCY])
     error = models.CharField(max_length=200, blank=True)
+    decline_code = models.CharField(max_length=60, blank=True, help_text="The provider's code of a decline.")
+    is_final = models.BooleanField(
+        default=False, help_text="Whether the bank says that another charge of the same card fails, too."
+    )
     occurred_at = models.DateTimeField()
     created_at = models.DateTimeField()
     allocated_minor = models.BigIntegerField(default=0, help_text="The part that pays invoices.")
@@ -131,6 +135,7 @@ class CreditSetOff(models.Model):
             ),
         ]
         ordering: ClassVar = ["-created_at", "-id"]
+        verbose_name = "set-off"
 
     def __str__(self) -> str:
         return f"Credit for {self.invoice}"
@@ -140,12 +145,17 @@ class RefundWay(models.TextChoices):
     """How money was given back."""
 
     PROVIDER = "provider", "By the payment provider"
+    CHARGEBACK = "chargeback", "By the bank, after a dispute"
     BANK_TRANSFER = "bank_transfer", "By bank transfer"
     OTHER = "other", "In another way"
 
 
 class PaymentRefund(models.Model):
-    """Money of a payment that was given back. `reference` is what the provider or the bank calls it."""
+    """Money of a payment that was given back. `reference` is what the provider or the bank calls it.
+
+    Without a reference the payment provider is asked to give it back. A row over less than nothing takes back an
+    earlier one: the provider refused it, or the money came back.
+    """
 
     tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="refunds")
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="refunds")
@@ -154,6 +164,9 @@ class PaymentRefund(models.Model):
     amount_minor = models.BigIntegerField()
     currency = models.CharField(max_length=3, validators=[CURRENCY])
     reason = models.CharField(max_length=200)
+    reverses = models.OneToOneField(
+        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="reversed_by", editable=False
+    )
     occurred_at = models.DateTimeField()
     created_at = models.DateTimeField()
     created_by = models.CharField(max_length=254)
@@ -164,10 +177,74 @@ class PaymentRefund(models.Model):
                 fields=["payment", "way", "reference"], condition=~Q(reference=""), name="refund_once"
             ),
             models.CheckConstraint(condition=Q(way__in=RefundWay.values), name="refund_way_known"),
-            models.CheckConstraint(condition=Q(amount_minor__gt=0), name="refund_gives_something_back"),
+            models.CheckConstraint(
+                condition=Q(amount_minor__gt=0, reverses=None) | Q(amount_minor__lt=0, reverses__isnull=False),
+                name="refund_gives_something_back",
+            ),
             models.CheckConstraint(condition=~Q(reason=""), name="refund_has_reason"),
         ]
         ordering: ClassVar = ["-occurred_at", "-id"]
 
     def __str__(self) -> str:
         return f"Refund of {self.payment.reference}"
+
+    @property
+    def given_minor(self) -> int:
+        """Return the change of the customer's money with us: below 0 it was given back."""
+        return -self.amount_minor
+
+
+class DisputeState(models.TextChoices):
+    """The state of a dispute. The bank has the money while it is open, and keeps it if it is lost."""
+
+    INQUIRY = "inquiry", "Inquiry"
+    OPEN = "open", "Open"
+    WON = "won", "Won"
+    LOST = "lost", "Lost"
+
+
+class PaymentDispute(models.Model):
+    """A cardholder's objection to a payment, as last described by the payment provider."""
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="disputes")
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="disputes")
+    reference = models.CharField(max_length=255, help_text="The provider's id.")
+    state = models.CharField(max_length=7, choices=DisputeState.choices)
+    amount_minor = models.BigIntegerField()
+    currency = models.CharField(max_length=3, validators=[CURRENCY])
+    reason = models.CharField(max_length=100, blank=True, help_text="The reason in the provider's words.")
+    answer_by = models.DateTimeField(null=True, help_text="Until then evidence can be sent at the provider.")
+    occurred_at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["payment", "reference"], name="dispute_once"),
+            models.CheckConstraint(condition=Q(state__in=DisputeState.values), name="dispute_state_known"),
+            models.CheckConstraint(condition=Q(amount_minor__gt=0), name="dispute_over_something"),
+            models.CheckConstraint(
+                condition=Q(state__in=[DisputeState.WON, DisputeState.LOST]) | Q(closed_at=None),
+                name="dispute_open_is_not_closed",
+            ),
+        ]
+        ordering: ClassVar = ["-occurred_at", "-id"]
+
+    def __str__(self) -> str:
+        return f"Dispute of {self.payment.reference}"
+
+
+class InvoiceHold(models.Model):
+    """An invoice that is neither collected nor reminded of until staff decide: money that had paid it went back."""
+
+    invoice = models.OneToOneField(Invoice, on_delete=models.PROTECT, primary_key=True, related_name="hold")
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="invoice_holds")
+    reason = models.CharField(max_length=200)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [models.CheckConstraint(condition=~Q(reason=""), name="hold_has_reason")]
+        ordering: ClassVar = ["-created_at"]
+
+    def __str__(self) -> str:
+        return f"Hold of {self.invoice}"

@@ -10,7 +10,7 @@ from billing.domain.invoicing.plausibility import AmountCheck
 from billing.domain.languages import ENGLISH, LANGUAGES
 from billing.domain.proration import FeeRefund
 from billing.domain.statuses import LIVE_STATUSES, SubscriptionStatus
-from billing.domain.tax import TaxTreatment
+from billing.domain.tax import DECIDED_BY_STAFF, TaxTreatment
 from billing.models.catalog import CURRENCY, PlanVersion
 from billing.querysets import SubscriptionQuerySet
 
@@ -24,7 +24,7 @@ class BillingProfile(models.Model):
     tenant = models.OneToOneField(Tenant, on_delete=models.PROTECT, primary_key=True, related_name="billing_profile")
     tax_treatment = models.CharField(
         max_length=14,
-        choices=[(treatment.value, treatment.value.replace("_", " ").capitalize()) for treatment in TaxTreatment],
+        choices=[(treatment.value, treatment.value.replace("_", " ").capitalize()) for treatment in DECIDED_BY_STAFF],
         default=TaxTreatment.AUTOMATIC.value,
     )
     tax_percent = models.DecimalField(
@@ -55,6 +55,14 @@ class BillingProfile(models.Model):
         editable=False,
         help_text="The card that invoices are charged to, as in Visa ending in 4242; empty if the customer pays each.",
     )
+    merchant_of_record = models.CharField(
+        max_length=40,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="The company that sells to the tenant in its own name and declares the tax; empty: the issuer.",
+    )
 
     class Meta:
         constraints: ClassVar = [
@@ -62,7 +70,7 @@ class BillingProfile(models.Model):
                 condition=Q(tax_percent=None) | Q(tax_percent__gte=0, tax_percent__lte=100),
                 name="billing_profile_percent_bounded",
             ),
-            models.CheckConstraint(condition=Q(tax_treatment__in=list(TaxTreatment)), name="billing_profile_tax_known"),
+            models.CheckConstraint(condition=Q(tax_treatment__in=DECIDED_BY_STAFF), name="billing_profile_tax_known"),
             models.CheckConstraint(condition=Q(language__in=list(LANGUAGES)), name="billing_profile_language_known"),
             models.CheckConstraint(
                 condition=Q(amount_check=AmountCheck.LIMIT, amount_max_minor__isnull=False, amount_max_minor__gte=0)

@@ -1,7 +1,10 @@
 """Stored rows as the values that the API and webhooks show."""
 
+from uuid import UUID
+
 from billing.domain.happenings import CreditNoteFacts, InvoiceFacts, PaymentFacts, PlanName, SubscriptionFacts
-from billing.domain.statuses import SubscriptionStatus
+from billing.domain.invoicing.computing import ComputedInvoice
+from billing.domain.statuses import InvoiceStatus, SubscriptionStatus
 from billing.models import CreditNote, Invoice, Payment, PlanVersion, Subscription
 from metering.domain.periods import Span
 
@@ -61,6 +64,36 @@ def facts_of_invoice(invoice: Invoice) -> InvoiceFacts:
         amount_due_minor=invoice.amount_due_minor,
         replaces=None if invoice.replaces is None else invoice.replaces.number,
         replaced_by=None if replacement is None else replacement.number,
+        merchant_of_record=invoice.merchant_of_record,
+    )
+
+
+def facts_of_draft(invoice_id: UUID, computed: ComputedInvoice) -> InvoiceFacts:
+    """Return an invoice as it is when it was drafted."""
+    state = computed.state
+    assert state.subscription_id is not None, "a preview is not stored"
+    return InvoiceFacts(
+        id=invoice_id,
+        tenant_id=state.tenant_id,
+        number=None,
+        status=InvoiceStatus.DRAFT.value,
+        subscription=state.subscription_id,
+        currency=state.currency,
+        period=state.covered,
+        subtotal_minor=computed.subtotal_minor,
+        tax_minor=computed.tax_minor,
+        carried_minor=computed.carried_minor,
+        total_minor=computed.total_minor,
+        issued_on=None,
+        due_on=None,
+        finalized_at=None,
+        paid_at=None,
+        voided_at=None,
+        void_reason="",
+        payment_failed_at=None,
+        payment_error="",
+        credit_note=None,
+        amount_due_minor=computed.total_minor,
     )
 
 

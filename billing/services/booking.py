@@ -1,4 +1,4 @@
-"""Telling the ledger of accounts what became of documents: a function for each event, in the event's transaction.
+"""Post documents and their payments to the ledger of accounts: a function for each event, in its transaction.
 
 `docs/algorithms/ledger.md`, section L4. Each may be called again for the same event, and posts it once.
 """
@@ -15,6 +15,7 @@ from billing.ledger.domain.entries import (
     TaxSum,
     allocated,
     credited,
+    disputed,
     finalized,
     paid,
     recovered,
@@ -27,7 +28,7 @@ from billing.ledger.domain.entries import (
 )
 from billing.ledger.selectors.documents import balance_of_document, movements_of
 from billing.ledger.services.posting import post
-from billing.models import CreditNote, Invoice, Payment, PaymentRefund
+from billing.models import CreditNote, Invoice, Payment, PaymentDispute, PaymentRefund
 from billing.selectors.booking import issued_invoices
 from billing.selectors.issuer import issuers_day, issuers_time_zone
 from metering.domain.periods import local_day
@@ -157,6 +158,23 @@ def book_rounding(invoice: Invoice, *, source: str, amount_minor: int, as_of: da
     _post(
         invoice, EntryKind.ROUNDING, source, rounded(invoice=_number(invoice), amount_minor=amount_minor), as_of=as_of
     )
+
+
+def book_dispute(dispute: PaymentDispute, *, is_over: bool, as_of: datetime) -> None:
+    """Post that the bank took the money of a disputed payment, or that the dispute is over."""
+    payment = dispute.payment
+    amount_minor = -dispute.amount_minor if is_over else dispute.amount_minor
+    happening = Happening(
+        kind=EntryKind.DISPUTE,
+        source=f"{dispute.pk}:over" if is_over else str(dispute.pk),
+        tenant_id=dispute.tenant_id,
+        currency=dispute.currency,
+        document=payment.reference,
+        occurred_at=as_of,
+        happened_on=local_day(as_of, issuers_time_zone()),
+        movements=disputed(amount_minor=amount_minor, provider=payment.provider),
+    )
+    post([happening])
 
 
 def book_refund(refund: PaymentRefund) -> None:

@@ -20,10 +20,12 @@ from billing.models import (
     CreditSetOff,
     DocumentFile,
     Invoice,
+    InvoiceHold,
     InvoiceLine,
     InvoiceTax,
     Payment,
     PaymentAllocation,
+    PaymentDispute,
     PaymentRefund,
     Subscription,
     SubscriptionPhase,
@@ -75,23 +77,7 @@ class BillingPrivacy(PrivacyPart):
             "credit_notes.json", CreditNote.objects.filter(tenant=tenant), "id", "number", *_AMOUNTS, "reason",
             "issued_on", "issued_at", "content", part_of_number="part_of__number", invoice_number="invoice__number",
         )  # fmt: skip
-        yield exported_table(
-            "payments.json", Payment.objects.filter(tenant=tenant), "id", "provider", "reference", "status",
-            "amount_minor", "currency", "error", "occurred_at", "allocated_minor", "refunded_minor",
-            invoice_number="invoice__number",
-        )  # fmt: skip
-        yield exported_table(
-            "payment_allocations.json", PaymentAllocation.objects.filter(tenant=tenant), "id", "payment_id",
-            "amount_minor", "reason", "created_at", invoice_number="invoice__number",
-        )  # fmt: skip
-        yield exported_table(
-            "refunds.json", PaymentRefund.objects.filter(tenant=tenant), "id", "payment_id", "way", "reference",
-            "amount_minor", "currency", "reason", "occurred_at",
-        )  # fmt: skip
-        yield exported_table(
-            "set_offs.json", CreditSetOff.objects.filter(tenant=tenant), "id", "amount_minor", "created_at",
-            invoice_number="invoice__number", subscription_id="exception__subscription_id",
-        )  # fmt: skip
+        yield from _money(tenant)
         yield exported_table(
             "ledger_entries.json", JournalEntry.objects.filter(tenant=tenant), "id", "kind", "document", "currency",
             "occurred_at", "posted_on",
@@ -125,3 +111,32 @@ def _documents_of(tenant: Tenant) -> Iterator[ExportedDocument]:
 
 def _content_of(file_id: str) -> bytes:
     return bytes(StoredFile.objects.get(pk=file_id).content)
+
+
+def _money(tenant: Tenant) -> Iterable[ExportPiece]:
+    """Yield what was paid, what it pays for, and what went back."""
+    yield exported_table(
+        "payments.json", Payment.objects.filter(tenant=tenant), "id", "provider", "reference", "status",
+        "amount_minor", "currency", "error", "occurred_at", "allocated_minor", "refunded_minor",
+        invoice_number="invoice__number",
+    )  # fmt: skip
+    yield exported_table(
+        "payment_allocations.json", PaymentAllocation.objects.filter(tenant=tenant), "id", "payment_id",
+        "amount_minor", "reason", "created_at", invoice_number="invoice__number",
+    )  # fmt: skip
+    yield exported_table(
+        "refunds.json", PaymentRefund.objects.filter(tenant=tenant), "id", "payment_id", "way", "reference",
+        "amount_minor", "currency", "reason", "reverses_id", "occurred_at",
+    )  # fmt: skip
+    yield exported_table(
+        "disputes.json", PaymentDispute.objects.filter(tenant=tenant), "id", "payment_id", "reference", "state",
+        "amount_minor", "currency", "reason", "answer_by", "occurred_at", "closed_at",
+    )  # fmt: skip
+    yield exported_table(
+        "invoice_holds.json", InvoiceHold.objects.filter(tenant=tenant), "reason", "created_at",
+        invoice_number="invoice__number",
+    )  # fmt: skip
+    yield exported_table(
+        "set_offs.json", CreditSetOff.objects.filter(tenant=tenant), "id", "amount_minor", "created_at",
+        invoice_number="invoice__number", subscription_id="exception__subscription_id",
+    )  # fmt: skip

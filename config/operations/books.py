@@ -12,20 +12,30 @@ from django_q.models import Schedule
 from accounts.models import Discrepancy, JobOutcome, JobRun
 from accounts.notices.domain.mails import MailStatus
 from accounts.notices.models import OutboundMail
+from billing.banking.models import BankEntry, EntryStatus
 from billing.collection.models import InboxEvent, InboxStatus
+from billing.collection.selectors.our_books import findings_to_settle
 from billing.collection.selectors.work import agreements_that_differ, rejected_pushes
+from billing.dunning.domain.states import ServiceStage
+from billing.dunning.models import DunningCase
+from billing.dunning.selectors.cases import late_steps
 from billing.models import BillingException, Issuer
 from config.operations.schedules import JobState, job_states
 
 CHECKS: Final = {
     "reconciliation": "Usage that differs from the ledger",
     "verification": "Invoices that differ from the ledger",
+    "ledger_proof": "Ledgers that differ from their signed days",
     "limits": "Counters of limits that differed",
 }
 PROOFS: Final = frozenset({"reconciliation", "verification"})
 NUMBERS: Final = "numbers"
 LEDGER: Final = "ledger"
 OLDEST_SECONDS_MAX: Final = 900
+# A figure that tells how much there is, and is never bad by itself.
+NO_LIMIT: Final = 10**9
+BANK_DAYS_MAX: Final = 3
+LATE_AFTER: Final = timedelta(hours=3)
 _DAY: Final = timedelta(days=1)
 _ENDED_WELL: Final = (JobOutcome.SUCCEEDED, JobOutcome.ATTENTION)
 
@@ -107,7 +117,7 @@ class BooksHealth:
 
 def books_health(as_of: datetime) -> BooksHealth:
     """Return the health of the books, with the same number of queries for one tenant as for thousands."""
-    figures = (*_differences(), *_waiting(), *_providers(as_of), *_mails(as_of))
+    figures = (*_differences(), *_waiting(), *_providers(as_of), *_owed(as_of), *_mails(as_of))
     return BooksHealth(figures, _chain(as_of))
 
 
@@ -149,7 +159,10 @@ def _providers(as_of: datetime) -> list[BookFigure]:
         failed=Count("pk", filter=Q(status=InboxStatus.FAILED)),
         oldest=Min("received_at"),
     )
+    findings = findings_to_settle().aggregate(number=Count("pk"), oldest=Min("opened_at"))
     return [
+        BookFigure("payment_findings", "Differences from a provider's books", findings["number"]),
+        BookFigure("payment_findings_oldest_seconds", "Age of the oldest, seconds", _age(findings["oldest"], as_of)),
         BookFigure("provider_differences", "Agreements that differ at a provider", agreements_that_differ()),
         BookFigure("provider_pushes_rejected", "Hours of usage that a provider rejected", rejected_pushes()),
         BookFigure("inbox_events", "Provider events that wait", inbox["pending"], ("state", "pending"), most=100),
@@ -157,6 +170,27 @@ def _providers(as_of: datetime) -> list[BookFigure]:
         BookFigure(
             "inbox_oldest_seconds", "Age of the oldest one, seconds", _age(inbox["oldest"], as_of),
             most=OLDEST_SECONDS_MAX,
+        ),
+    ]  # fmt: skip
+
+
+def _owed(as_of: datetime) -> list[BookFigure]:
+    """Return the state of dunning, and of money that came by transfer."""
+    stages = dict(
+        DunningCase.objects.filter(closed_at=None).order_by().values_list("stage").annotate(number=Count("pk"))
+    )
+    entries = BankEntry.objects.filter(status=EntryStatus.OPEN).aggregate(number=Count("pk"), oldest=Min("booked_on"))
+    return [
+        *(
+            BookFigure("dunning_cases", f"Unpaid invoices: {stage.replace('_', ' ')}", stages.get(stage, 0),
+                       ("stage", stage), most=NO_LIMIT)
+            for stage in ServiceStage
+        ),
+        BookFigure("dunning_steps_late", "Steps of dunning that are late", late_steps(as_of - LATE_AFTER)),
+        BookFigure("bank_entries_open", "Bank entries that wait for a decision", entries["number"], most=NO_LIMIT),
+        BookFigure(
+            "bank_entries_oldest_days", "Age of the oldest one, days",
+            0 if entries["oldest"] is None else max(0, (as_of.date() - entries["oldest"]).days), most=BANK_DAYS_MAX,
         ),
     ]  # fmt: skip
 

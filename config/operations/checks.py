@@ -58,6 +58,14 @@ def _production() -> list[CheckMessage]:
                 id="countinghouse.E008",
             )
         )
+    if settings.WEBHOOK_ALLOWED_NETWORKS:
+        found.append(
+            Error(
+                "WEBHOOK_ALLOWED_NETWORKS is set in the production profile: customers could have us call addresses that"
+                " are not public. It is for development.",
+                id="countinghouse.E013",
+            )
+        )
     return found
 
 

@@ -46,6 +46,9 @@ APPEND_ONLY_TABLES = (
     "billing_taxidcheck",
     "rendering_logo",
     "alerts_thresholdalert",
+    "proofs_proofkey",
+    "proofs_dayroot",
+    "proofs_leafblock",
 )
 # Rows that change their state and are never deleted.
 KEPT_TABLES = (
@@ -53,8 +56,16 @@ KEPT_TABLES = (
     "billing_subscription",
     "billing_numberseries",
     "collection_inboxevent",
+    "collection_paymentfinding",
     "billing_billingexception",
+    "billing_paymentdispute",
     "desk_approval",
+    "desk_linequestion",
+    "banking_bankentry",
+    "banking_bankstatement",
+    "dunning_dunningcase",
+    "dunning_dunningstep",
+    "dunning_dunningpause",
     "billing_singleitem",
     "accounts_discrepancy",
 )
@@ -62,7 +73,7 @@ KEPT_TABLES = (
 SUMS: Final[Mapping[str, tuple[str, ...]]] = {
     "usage_hour": ("quantity", "events"),
     "usage_day": ("quantity", "events"),
-    "limit_counter": ("used", "is_ready"),
+    "limit_counter": ("used", "held", "next_expiry_at", "is_ready"),
     "limit_bucket": ("tokens_micro", "updated_at"),
     "billing_numberseries": ("last_number",),
     "billing_payment": ("allocated_minor", "refunded_minor"),

@@ -16,11 +16,14 @@ from django.db.models.functions import Now
 from redis.exceptions import RedisError
 
 from accounts.models import Circuit, CircuitState, JobRun, Tenant
+from accounts.webhooks.selectors.health import webhooks_state
 from config.operations.books import books_health
 from config.operations.queue import queue_state
 from config.operations.schedules import latest_runs
 from metering.domain.periods import start_of_hour
 from metering.selectors.operations import events_by_hour, partition_days_ahead, refusals_since
+from metering.selectors.reservations import open_reservations
+from metering.selectors.uncounted import uncounted_ledgers
 
 STORE_ERRORS: Final = (Error, RedisError, OSError)
 PREFIX: Final = "countinghouse_"
@@ -50,7 +53,7 @@ def figures_at(as_of: datetime) -> list[Figure]:
     up = {name: _is_available(query) for name, query in STORES.items()}
     samples = tuple(Sample(int(is_up), {"store": name}) for name, is_up in up.items())
     found = [Figure("store_up", "1 if the store is available.", samples)]
-    of_database = (_events, _jobs, _outside, _tenants, _books)
+    of_database = (_events, _jobs, _outside, _webhooks, _tenants, _books)
     readers = [*(of_database if up["database"] else ()), *((_queue,) if all(up.values()) else ())]
     for read in readers:
         try:
@@ -100,6 +103,21 @@ def _events(as_of: datetime) -> list[Figure]:
         Figure(
             "partition_days_ahead", "Days for which there are partitions.", (Sample(partition_days_ahead(as_of=as_of)),)
         ),
+        *_reservations(as_of),
+        Figure(
+            "limits_uncounted_ledgers",
+            "Ledgers of which the store of limits has missed events.",
+            (Sample(uncounted_ledgers()[0]),),
+        ),
+    ]
+
+
+def _reservations(as_of: datetime) -> list[Figure]:
+    held, tenants, oldest_seconds = open_reservations(as_of)
+    return [
+        Figure("reservations_held", "Live reservations that hold quota now.", (Sample(held),)),
+        Figure("reservations_held_tenants", "Tenants with such reservations.", (Sample(tenants),)),
+        Figure("reservations_held_oldest_seconds", "Age of the oldest of them.", (Sample(oldest_seconds),)),
     ]
 
 
@@ -151,6 +169,31 @@ def _outside(_: datetime) -> list[Figure]:
             "circuit_failures",
             "Failed calls in a row to an external service.",
             tuple(Sample(circuit.failures, {"service": circuit.name}) for circuit, _ in circuits),
+        ),
+    ]
+
+
+def _webhooks(as_of: datetime) -> list[Figure]:
+    """Return the state of webhooks out: endpoints, the last day's deliveries, and the age of what waits longest."""
+    state = webhooks_state(as_of=as_of)
+    endpoints = {"active": state.active, "paused": state.paused, "disabled": state.disabled, "failing": state.failing}
+    deliveries = {"pending": state.pending, "succeeded": state.succeeded, "failed": state.failed}
+    return [
+        Figure(
+            "webhook_endpoints",
+            "Webhook endpoints by status; failing ones are active too.",
+            tuple(Sample(number, {"status": status}) for status, number in endpoints.items()),
+        ),
+        Figure(
+            "webhook_deliveries_day",
+            "Deliveries of webhooks that were queued in the last 24 hours, by status.",
+            tuple(Sample(number, {"status": status}) for status, number in deliveries.items()),
+        ),
+        Figure("webhook_events_unsent", "Events that wait to be queued.", (Sample(state.events_waiting),)),
+        Figure(
+            "webhook_queue_age_seconds",
+            "How long the event or the endpoint that waits longest has waited for a sender.",
+            (Sample(int(state.queue_age.total_seconds())),),
         ),
     ]
 

@@ -116,13 +116,27 @@ SPECIAL: Final[Mapping[str, tuple[Policy, ...]]] = {
     "usage_day": _of_ledger(_asked_of_each_row(WayIn.JOBS, WayIn.INGEST, WayIn.STAFF)),
     "limit_counter": _of_ledger(_asked_of_each_row(WayIn.INGEST, WayIn.JOBS, WayIn.STAFF)),
     "limit_bucket": _of_ledger(_asked_of_each_row(WayIn.INGEST, WayIn.JOBS, WayIn.STAFF)),
+    "metering_uncountedledger": _of_ledger(_asked_of_each_row(WayIn.INGEST, WayIn.JOBS, WayIn.STAFF)),
+    "metering_reservation": _of_ledger(_asked_of_each_row(WayIn.INGEST, WayIn.JOBS, WayIn.STAFF)),
     # Rounds ask which plans changed, of all tenants that they count for.
     "metering_usageplanassignment": (_everything(of_tenant("tenant_id")), *_also(WayIn.INGEST, "SELECT")),
+    "metering_budget": (_everything(of_tenant("tenant_id")), *_also(WayIn.INGEST, "SELECT")),
     # Signing in looks a person up, and creates tenants; it then has to reach what it found.
     "accounts_tenant": (_everything(of_tenant("id")), *_also(WayIn.SIGN_IN, "SELECT", "INSERT")),
     "accounts_membership": (_everything(of_tenant("tenant_id")), *_also(WayIn.SIGN_IN, "SELECT")),
     "accounts_invitation": (_everything(of_tenant("tenant_id")), *_also(WayIn.SIGN_IN, "SELECT")),
     "accounts_apikey": (_everything(of_tenant("tenant_id")), *_also(WayIn.SIGN_IN, "SELECT", "UPDATE")),
+    # Requests note them before their tenant is reached, and those of several tenants together.
+    "accounts_keyaddress": (
+        _everything(of_tenant("tenant_id")),
+        *_also(WayIn.SIGN_IN, "SELECT", "INSERT", "UPDATE", "DELETE"),
+    ),
+    "accounts_keyrefusal": (_everything(of_tenant("tenant_id")), *_also(WayIn.SIGN_IN, "SELECT", "INSERT", "UPDATE")),
+    # A leaked service key belongs to no tenant.
+    "accounts_keyleak": (
+        _everything(of_tenant("tenant_id")),
+        *_also(WayIn.SIGN_IN, "SELECT", "INSERT", only="tenant_id IS NULL"),
+    ),
     "accounts_auditentry": (
         _everything(of_tenant("tenant_id")),
         *_also(WayIn.SIGN_IN, "SELECT", "INSERT", only="tenant_id IS NULL"),

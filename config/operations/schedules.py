@@ -43,7 +43,16 @@ PLANNED_JOBS: Final = (
     PlannedJob(
         "reconciliation", "Reconcile usage with the ledger", "metering.tasks.reconcile_ledgers", "30 2 * * *", _DAILY
     ),
+    PlannedJob("signing", "Sign the ledger's days", "metering.proofs.tasks.sign_days", "20 0 * * *", _DAILY),
+    PlannedJob(
+        "ledger_proof",
+        "Verify ledgers by their signed days",
+        "metering.proofs.tasks.verify_ledgers",
+        "10 3 * * *",
+        _DAILY,
+    ),
     PlannedJob("limits", "Compare limits with the ledger", "metering.tasks.compare_limits", "20 * * * *", _HOURLY),
+    PlannedJob("meters", "Fill meters from earlier events", "metering.tasks.fill_meters", "* * * * *", _BY_THE_MINUTE),
     PlannedJob("verdicts", "Delete old verdicts", "metering.tasks.clean_up_verdicts", "40 3 * * *", _DAILY),
     PlannedJob("clean_up", "Delete expired rows", "accounts.tasks.clean_up", "50 3 * * *", _DAILY),
     PlannedJob("viewings", "End viewings that are over", "accounts.tasks.end_viewings", "*/5 * * * *", _BY_THE_MINUTE),
@@ -59,18 +68,21 @@ PLANNED_JOBS: Final = (
         "retention", "Delete raw events by their term", "billing.verification.tasks.let_events_go", "40 5 * * *", _DAILY
     ),
     PlannedJob("overdue", "Update who is past due", "billing.tasks.refresh_overdue", "50 * * * *", _HOURLY),
+    PlannedJob("dunning", "Follow up unpaid invoices", "billing.dunning.tasks.run_dunning", "*/5 * * * *", _HOURLY),
     PlannedJob("trials", "Announce ends of trials", "billing.tasks.announce_trial_ends", "25 * * * *", _HOURLY),
     PlannedJob("tax_ids", "Check VAT numbers", "billing.taxation.tasks.check_tax_ids", "35 * * * *", _HOURLY),
     PlannedJob("documents", "Create PDFs", "billing.tasks.deliver_documents", "* * * * *", _BY_THE_MINUTE),
     PlannedJob("mails", "Send mails", "accounts.notices.tasks.send_mails", "* * * * *", _BY_THE_MINUTE),
+    PlannedJob("webhooks", "Send webhooks", "accounts.webhooks.tasks.send_webhooks", "* * * * *", _BY_THE_MINUTE),
     PlannedJob("exports", "Create exports", "accounts.exports.tasks.make_exports", "* * * * *", _BY_THE_MINUTE),
     PlannedJob(
         "alerts",
         "Check thresholds of quotas",
         "metering.alerts.tasks.monitor_thresholds",
-        "*/5 * * * *",
+        "* * * * *",
         _BY_THE_MINUTE,
     ),
+    PlannedJob("anomalies", "Find unusual usage", "metering.alerts.tasks.find_anomalies", "7-59/10 * * * *", _HOURLY),
     PlannedJob(
         "inbox", "Process providers' events", "billing.collection.tasks.process_inbox", "* * * * *", _BY_THE_MINUTE
     ),
@@ -80,6 +92,20 @@ PLANNED_JOBS: Final = (
         "billing.collection.tasks.collect",
         "*/5 * * * *",
         _BY_THE_MINUTE,
+    ),
+    PlannedJob(
+        "provider_events",
+        "Fetch missed events of payment providers",
+        "billing.collection.tasks.fetch_events",
+        "35 * * * *",
+        _HOURLY,
+    ),
+    PlannedJob(
+        "payments",
+        "Reconcile with payment providers",
+        "billing.collection.tasks.reconcile_payments",
+        "20 5 * * *",
+        _DAILY,
     ),
     PlannedJob(
         "usage_push", "Push usage to payment providers", "billing.collection.tasks.push_usage", "5 * * * *", _HOURLY

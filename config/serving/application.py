@@ -22,6 +22,7 @@ from config.serving.bodies import BodyTooSlowError, Patience, Source, receive
 from config.serving.environ import HeaderError, RequestScope, environ_of
 from config.serving.pools import Pool, PoolFullError, Pools
 from config.serving.short_way import Answer, Environ, ShortWay
+from config.serving.streams import FileAnswer, FileExchange, StreamedAnswer, keep
 from config.startup import bound_waits_for_database
 
 # How often a computing page yields to the API's thread; with Python's own 200 each step of an event waits 5 ms.
@@ -29,7 +30,7 @@ SWITCHES_A_SECOND: Final = 2000
 RETRY_AFTER_SECONDS: Final = 2
 
 
-class Exchange(Source, Protocol):
+class Exchange(Source, FileExchange, Protocol):
     """A request's body and the way to respond, as granian passes them."""
 
     def response_bytes(self, status: int, headers: Sequence[tuple[str, str]], body: bytes) -> None: ...
@@ -68,19 +69,25 @@ class Application:
             answer = await self._respond(scope, exchange)
         except ProtocolClosed:
             return  # the client has gone
-        exchange.response_bytes(*answer)
+        if isinstance(answer, FileAnswer):
+            answer.send(exchange)
+        else:
+            exchange.response_bytes(*answer)
 
-    async def _respond(self, scope: RequestScope, exchange: Exchange) -> Answer:
+    async def _respond(self, scope: RequestScope, exchange: Exchange) -> Answer | FileAnswer:
         try:
             body, length = await receive(scope.headers, exchange, self._patience)
             with body:
                 environ = environ_of(scope, body, length)
-                answer = await self._short_way.respond(environ) if self._short_way else None
-                if answer is None:
-                    body.seek(0)
-                    answer = await self._pools.of_path(scope.path).run(partial(self._run, environ))
-                    if self._short_way:
-                        self._short_way.learn(environ, answer)
+                if self._short_way and (quick := await self._short_way.respond(environ)) is not None:
+                    return quick
+                body.seek(0)
+                pool = self._pools.of_path(scope.path)
+                answer = await pool.run(partial(self._run, environ))
+                if isinstance(answer, StreamedAnswer):
+                    return await keep(answer, pool, exchange)
+                if self._short_way:
+                    self._short_way.learn(environ, answer)
                 return answer
         except BodyTooSlowError:
             return _refusal(HTTPStatus.REQUEST_TIMEOUT, "The body did not arrive in time.")
@@ -89,7 +96,7 @@ class Application:
         except PoolFullError:
             return _refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Too many requests are waiting. Try again in a moment.")
 
-    def _run(self, environ: Environ) -> Answer:
+    def _run(self, environ: Environ) -> Answer | StreamedAnswer:
         """Return Django's response, in a thread."""
         begun: list[tuple[int, list[tuple[str, str]]]] = []
 
@@ -97,13 +104,20 @@ class Application:
             begun.append((int(status[:3]), headers))
 
         parts = self._wsgi(environ, start)
+        if getattr(parts, "streaming", False) and environ["REQUEST_METHOD"] != "HEAD":
+            status, headers = begun[-1]
+            return StreamedAnswer(status, _sent(headers), iter(parts), parts.close)  # type: ignore[attr-defined] # Django's
         try:
             body = b"".join(parts)
         finally:
             if close := getattr(parts, "close", None):
                 close()
         status, headers = begun[-1]
-        return status, [(name, _as_sent(value)) for name, value in headers], body
+        return status, _sent(headers), body
+
+
+def _sent(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [(name, _as_sent(value)) for name, value in headers]
 
 
 def _as_sent(value: str) -> str:

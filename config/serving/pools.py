@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 
 API_PREFIXES: Final = ("/api/v1/", "/webhooks/", "/healthz", "/readyz")
 # Calls of the operator that run a whole job: they wait with the pages, and delay no event.
-JOB_PREFIXES: Final = ("/api/v1/operator/",)
+JOB_PREFIXES: Final = ("/api/v1/operator/", "/api/v1/usage/sql")
 
 Result = TypeVar("Result")
 

@@ -5,6 +5,7 @@ is late or its queries fail, memories expire as they do without it, and requests
 """
 
 import threading
+from contextlib import suppress
 from datetime import timedelta
 from typing import Final
 
@@ -14,11 +15,14 @@ from django.utils import timezone
 
 from accounts.domain.reach import WayIn, way_in
 from accounts.selectors.api_keys import renew_principals
+from accounts.services.key_use import write_key_use
 from metering.selectors.catalog import renew_catalog
-from metering.selectors.limits import renew_tenant_limits
+from metering.selectors.limits import anchors_in_use, renew_tenant_limits
 
 # Less than half of a memory's age: one turn may fail.
 EVERY: Final = timedelta(milliseconds=300)
+# What requests noted of keys is written every ten seconds or so.
+TURNS_PER_WRITE: Final = 33
 
 log = structlog.get_logger("countinghouse.renewal")
 
@@ -40,19 +44,32 @@ class Renewal:
         self._thread.join(EVERY.total_seconds())
 
     def _run(self) -> None:
+        turn = 0
         while not self._is_over.wait(EVERY.total_seconds()):
+            turn += 1
             try:
                 renew()
+                if turn % TURNS_PER_WRITE == 0:
+                    write_uses()
             except Error as error:
                 log.warning("renewal_failed", error=type(error).__name__)
                 connection.close()
+        with suppress(Error):
+            write_uses()
         connection.close()
+
+
+def write_uses() -> None:
+    """Write what requests noted of the use of keys."""
+    with way_in(WayIn.SIGN_IN):
+        write_key_use(as_of=timezone.now())
 
 
 def renew() -> None:
     """Renew everything once."""
     with way_in(WayIn.SIGN_IN):
         renew_principals(timezone.now())
+        as_of, anchors = anchors_in_use()
     with way_in(WayIn.INGEST):
         renew_catalog()
-        renew_tenant_limits()
+        renew_tenant_limits(as_of, anchors)

@@ -28,10 +28,12 @@ from accounts.api.problems import render_problem
 from accounts.database.line import Line
 from accounts.domain.reach import WayIn
 from accounts.errors import ProblemError
+from accounts.services.key_use import note_refusal
 from config.serving.renewal import Renewal
 from metering.api.authorize import AuthorizeView
 from metering.api.events import EventsView
 from metering.api.ordinary import NotOrdinaryError, OrdinaryCall
+from metering.domain.cloud_events import HEADERS_OF_BINARY
 from metering.domain.rounds import Outcome, RoundQuestion, RoundReport
 from metering.services.rounds.combiner import Combiner
 from metering.services.rounds.storing import check_questions, store_reports
@@ -54,6 +56,7 @@ NOT_ORDINARY: Final = frozenset(
         "HTTP_ORIGIN",
         "HTTP_X_TENANT",
         "HTTP_TRACEPARENT",
+        *(f"HTTP_{name.upper().replace('-', '_')}" for name in HEADERS_OF_BINARY),
     }
 )
 # What the host and the scheme are read from: middleware may answer differently to each.
@@ -113,15 +116,19 @@ class _Call:
 
     def finish(self, asked: _Asked, outcome: Outcome, learned: dict[int, Headers]) -> Answer | None:
         """Return the response; None if it is one of a kind that this process has not seen the long way give."""
+        refusal = ""
         try:
             told = asked.view.response_to(asked.request, asked.work, outcome)
             response, body = cast("HttpResponse", told), self._renderer.render(told.data)
         except ProblemError as error:
             response = render_problem(asked.inner, error)
             body = response.content
+            refusal = error.code
         of_middleware = learned.get(response.status_code)
         if of_middleware is None:
             return None
+        if refusal:
+            note_refusal(key_id=principal_of(asked.request).key_id, code=refusal, as_of=timezone.now())
         own = [item for item in response.items() if item[0].lower() in OWN_HEADERS]
         length, request_id = ("Content-Length", str(len(body))), (HEADER, asked.inner.request_id)  # type: ignore[attr-defined]
         log_request(asked.inner, response.status_code, asked.started)

@@ -27,7 +27,15 @@ GROUPS: Final = {
         "books_tenants_held",
         "books_tax_unconfirmed",
     ),
-    "Payment providers": ("provider_differences", "provider_pushes_rejected", "inbox_events", "inbox_oldest_seconds"),
+    "Payment providers": (
+        "payment_findings",
+        "payment_findings_oldest_seconds",
+        "provider_differences",
+        "provider_pushes_rejected",
+        "inbox_events",
+        "inbox_oldest_seconds",
+    ),
+    "Unpaid invoices": ("dunning_cases", "dunning_steps_late", "bank_entries_open", "bank_entries_oldest_days"),
     "Mails": ("mails", "mails_late_seconds"),
 }
 OPEN: Final = "closed_at__isempty=1&accepted_at__isempty=1"
@@ -39,10 +47,19 @@ ROWS: Final = {
     "books_subscriptions_parked": ("billing_billingexception", "resolved_at__isempty=1"),
     "books_tenants_held": ("accounts_discrepancy", OPEN),
     "books_tax_unconfirmed": ("billing_issuer", ""),
+    "payment_findings": ("collection_paymentfinding", "closed_at__isempty=1&settled_at__isempty=1"),
+    "payment_findings_oldest_seconds": (
+        "collection_paymentfinding",
+        "closed_at__isempty=1&settled_at__isempty=1&o=1",
+    ),
     "provider_differences": ("collection_provideragreement", ""),
     "provider_pushes_rejected": ("collection_usagepush", "status__exact=rejected"),
     "inbox_events": ("collection_inboxevent", "status__exact="),
     "inbox_oldest_seconds": ("collection_inboxevent", ""),
+    "dunning_cases": ("dunning_dunningcase", "stage__exact="),
+    "dunning_steps_late": ("dunning_dunningcase", ""),
+    "bank_entries_open": ("banking_bankentry", "status__exact=open"),
+    "bank_entries_oldest_days": ("banking_bankentry", "status__exact=open"),
     "mails": ("notices_outboundmail", ""),
     "mails_late_seconds": ("notices_outboundmail", "status__exact=queued"),
 }

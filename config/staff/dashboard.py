@@ -29,6 +29,7 @@ from metering.selectors.operations import (
     refusals_since,
     usage_totals,
 )
+from metering.selectors.uncounted import uncounted_ledgers
 
 HOURS: Final = 24
 _HOUR: Final = timedelta(hours=1)
@@ -154,7 +155,10 @@ def _concerns(as_of: datetime) -> list[Concern]:
 def _outage_concerns() -> list[Concern]:
     """Return the unavailable external services, which are retried automatically."""
     url = reverse("admin:accounts_circuit_changelist")
-    return [
+    ledgers, since = uncounted_ledgers()
+    missed = f"since {since:%Y-%m-%d %H:%M} UTC, of {counted(ledgers, 'ledgers')}" if since else ""
+    uncounted = [Concern("The store of limits has missed events", missed, "", "full")] if since else []
+    return uncounted + [
         Concern(
             f"{circuit.name.capitalize()} is unavailable", f"since {circuit.opened_at:%Y-%m-%d %H:%M} UTC", url, "full"
         )

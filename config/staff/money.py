@@ -8,12 +8,14 @@ from typing import Any, Final
 
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.domain.numbers import counted
 from billing.admin.invoice_list import today_of_issuer
 from billing.collection.selectors.work import failed_inbox_events, rejected_pushes
 from billing.desk.domain.approvals import ApprovalStatus
 from billing.desk.models import Approval
+from billing.desk.selectors.line_questions import open_questions
 from billing.domain.money import amount_text, currency_digits, money_text, to_major
 from billing.models import Invoice
 from billing.selectors.revenue import (
@@ -104,6 +106,9 @@ def money_concerns(found: Waiting) -> list[MoneyConcern]:
     if waiting := Approval.objects.filter(status=ApprovalStatus.OPEN).count():
         url = f"{reverse('admin:desk_approval_changelist')}?status__exact=open"
         concerns.append(MoneyConcern("Approvals", f"{waiting} wait for a colleague", url))
+    if questions := open_questions(timezone.now()):
+        url = f"{reverse('admin:desk_linequestion_changelist')}?status__exact=open"
+        concerns.append(MoneyConcern("Questions about invoices", questions, url))
     if failed := failed_inbox_events():
         url = f"{reverse('admin:collection_inboxevent_changelist')}?status__exact=failed"
         concerns.append(MoneyConcern("Payment providers' events", f"{failed} could not be processed yet", url))

@@ -34,11 +34,21 @@ class EventSearchForm(forms.Form):
 class IngestVerdictAdmin(ReadOnlyModelAdmin):
     """The admin of events that were sent and not stored."""
 
-    list_display = ("received_at", "tenant", "half", "shown_verdict", "code", "event_id", "event_type", "detail")
+    list_display = (
+        "received_at",
+        "tenant",
+        "half",
+        "shown_verdict",
+        "code",
+        "event_id",
+        "source",
+        "event_type",
+        "detail",
+    )
     list_filter = (("verdict", ChoicesDropdownFilter), "is_live", ("received_at", RangeDateTimeFilter))
     list_filter_submit = True
-    search_fields = ("event_id", "code", "request_id")
-    search_help_text = "An event's id, a code, a request's id, or a tenant's slug."
+    search_fields = ("event_id", "source", "code", "request_id")
+    search_help_text = "An event's id or source, a code, a request's id, or a tenant's slug."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[IngestVerdict]:
         """Return verdicts with the tenant's name: verdicts have no foreign key to tenants."""

@@ -22,9 +22,9 @@ from accounts.admin.tenant_sections import TenantSection, register_tenant_sectio
 from accounts.domain.pages import InvalidCursorError, PageRequest, read_cursor, write_cursor
 from accounts.models import Tenant
 from metering.admin.ledger import EventSearchForm
-from metering.domain.ledger import Ledger
 from metering.models import UsagePlan, UsagePlanAssignment
 from metering.selectors.events import EventFilters, events_page
+from metering.selectors.ledgers import half_of
 from metering.selectors.operations import quota_uses
 from metering.selectors.retention import deleted_before
 from metering.services.usage_plans import assign_usage_plan
@@ -136,7 +136,7 @@ class MeteringSection(TenantSection):
         tenant = found_or_404(Tenant.objects.all(), object_id)
         form = EventSearchForm(request.GET or None)
         chosen = form.cleaned_data if form.is_valid() else {}
-        ledger = Ledger(tenant.pk, chosen.get("half") != "test", tenant.time_zone, tenant.backfill_days)
+        ledger = half_of(tenant, is_live=chosen.get("half") != "test")
         filters = EventFilters(
             type=chosen.get("type") or None, subject=chosen.get("subject") or None, end=chosen.get("before") or None
         )

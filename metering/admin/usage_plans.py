@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Model, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -16,9 +17,17 @@ from accounts.admin.refusals import show_refusals
 from accounts.domain.numbers import counted
 from accounts.domain.plain import plain_decimal
 from metering.domain.aggregations.registry import ADDITIVE_CODES
+from metering.domain.limit_scopes import LimitScope
 from metering.domain.periods import Period
-from metering.domain.usage_plan_terms import QuotaTerms, UsagePlanTerms, check_terms, quota_errors
-from metering.models import Meter, UsagePlan, UsagePlanQuota
+from metering.domain.usage_plan_terms import (
+    QuotaTerms,
+    ThrottleTerms,
+    UsagePlanTerms,
+    check_terms,
+    more_throttle_errors,
+    quota_errors,
+)
+from metering.models import Meter, UsagePlan, UsagePlanQuota, UsagePlanThrottle
 from metering.services.usage_plans import create_usage_plan, delete_usage_plan, update_usage_plan
 
 
@@ -27,7 +36,7 @@ class QuotaForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own is n
 
     class Meta:
         model = UsagePlanQuota
-        fields = ("meter", "period", "limit", "is_hard")
+        fields = ("meter", "period", "scope", "limit", "is_hard")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -46,7 +55,13 @@ class QuotaForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own is n
     def terms(self) -> QuotaTerms:
         """Return the terms in the row."""
         row = self.cleaned_data
-        return QuotaTerms(row["meter"].code, row["limit"], Period(row["period"]), is_hard=row["is_hard"])
+        return QuotaTerms(
+            row["meter"].code,
+            row["limit"],
+            Period(row["period"]),
+            is_hard=row["is_hard"],
+            scope=LimitScope(row["scope"]),
+        )
 
 
 class UsagePlanForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own is not generic at run time
@@ -54,20 +69,21 @@ class UsagePlanForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own 
 
     class Meta:
         model = UsagePlan
-        fields = ("code", "name", "throttle_rate", "throttle_burst", "is_default")
+        fields = ("code", "name", "throttle_rate", "throttle_burst", "is_default", "allows_in_outage")
 
     def clean(self) -> dict[str, Any]:
         """Check the terms by the domain's rules, if every field could be read."""
         cleaned = super().clean() or self.cleaned_data
         if not self.errors:
-            self.own = {name: cleaned[name] for name in ("name", "throttle_rate", "throttle_burst", "is_default")}
+            own = ("name", "throttle_rate", "throttle_burst", "is_default", "allows_in_outage")
+            self.own = {name: cleaned[name] for name in own}
             show_refusals(self, lambda: check_terms(self.terms()))
             del cleaned["is_default"]  # Django would refuse a second default; the service lets the newest take over
         return cleaned
 
-    def terms(self, quotas: tuple[QuotaTerms, ...] = ()) -> UsagePlanTerms:
-        """Return the terms in the form, with the quotas of its rows."""
-        return UsagePlanTerms(**self.own, quotas=quotas)
+    def terms(self, quotas: tuple[QuotaTerms, ...] = (), throttles: tuple[ThrottleTerms, ...] = ()) -> UsagePlanTerms:
+        """Return the terms in the form, with the quotas and throttles of its rows."""
+        return UsagePlanTerms(**self.own, quotas=quotas, throttles=throttles)
 
 
 class QuotaInline(TabularInline):
@@ -77,7 +93,42 @@ class QuotaInline(TabularInline):
     form = QuotaForm
     extra = 0
     hide_title = True
-    fields = ("meter", "period", "limit", "is_hard")
+    fields = ("meter", "period", "scope", "limit", "is_hard")
+
+
+class ThrottleForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own is not generic at run time
+    """The form of a throttle of each subject, or of one type of events."""
+
+    class Meta:
+        model = UsagePlanThrottle
+        fields = ("scope", "event_type", "rate", "burst")
+
+    def clean(self) -> dict[str, Any]:
+        """Check the terms by the domain's rules, if every field could be read."""
+        cleaned = super().clean() or self.cleaned_data
+        if not self.errors:
+            for refused in more_throttle_errors((self.terms(),)):
+                field = refused.pointer.rpartition("/")[2]
+                self.add_error(field if field in self.fields else None, refused.detail)
+        return cleaned
+
+    def terms(self) -> ThrottleTerms:
+        """Return the terms in the row."""
+        row = self.cleaned_data
+        event_type = row["event_type"]
+        code = None if event_type is None else event_type.code
+        return ThrottleTerms(row["rate"], row["burst"], LimitScope(row["scope"]), code)
+
+
+class ThrottleInline(TabularInline):
+    """A plan's further throttles."""
+
+    model = UsagePlanThrottle
+    form = ThrottleForm
+    extra = 0
+    hide_title = True
+    verbose_name_plural = "Throttles of subjects and event types"
+    fields = ("scope", "event_type", "rate", "burst")
 
 
 @admin.register(UsagePlan)
@@ -87,13 +138,13 @@ class UsagePlanAdmin(StaffModelAdmin):
     form = UsagePlanForm
     list_display = ("shown_name", "throttle", "quota_list", "tenant_total", "is_default")
     search_fields = ("code", "name")
-    fields = ("code", "name", "throttle_rate", "throttle_burst", "is_default")
-    inlines: ClassVar = [QuotaInline]
+    fields = ("code", "name", "throttle_rate", "throttle_burst", "is_default", "allows_in_outage")
+    inlines: ClassVar = [QuotaInline, ThrottleInline]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Return plans with their quotas and number of tenants, in two queries for the whole list."""
         plans: QuerySet[Any] = super().get_queryset(request).annotate(tenants=Count("assignments"))
-        return plans.prefetch_related("quotas__meter")
+        return plans.prefetch_related("quotas__meter", "throttles__event_type")
 
     @display(description="Plan", header=True, ordering="name")
     def shown_name(self, plan: UsagePlan) -> list[str]:
@@ -103,15 +154,13 @@ class UsagePlanAdmin(StaffModelAdmin):
     @display(description="Throttle")
     def throttle(self, plan: UsagePlan) -> str:
         """Return rate and burst."""
-        return "none" if plan.throttle_rate is None else f"{plan.throttle_rate}/s, burst {plan.throttle_burst}"
+        own = [] if plan.throttle_rate is None else [f"{plan.throttle_rate}/s, burst {plan.throttle_burst}"]
+        return "; ".join([*own, *map(str, plan.throttles.all())]) or "none"
 
     @display(description="Quotas")
     def quota_list(self, plan: UsagePlan) -> str:
         """Return all quotas in one line."""
-        quotas = (
-            f"{counted(quota.limit, quota.meter.unit)} a {quota.period}, {'hard' if quota.is_hard else 'soft'}"
-            for quota in plan.quotas.all()
-        )
+        quotas = (f"{counted(quota.limit, quota.meter.unit)} {quota.terms_in_words}" for quota in plan.quotas.all())
         return "; ".join(quotas) or "none"
 
     @display(description="Tenants", ordering="tenants")
@@ -133,15 +182,15 @@ class UsagePlanAdmin(StaffModelAdmin):
         formsets: Iterable[Any],
         change: bool,  # noqa: FBT001 - Django's signature
     ) -> None:
-        """Save the plan with its quotas through the service, which writes the audit entry."""
-        [quotas] = formsets
-        quotas.new_objects, quotas.changed_objects, quotas.deleted_objects = (
-            [],
-            [],
-            [],
-        )  # Django's own log names no rows
-        kept = [row for row in quotas.forms if row.has_changed() or row.instance.pk]
-        terms = form.terms(tuple(row.terms() for row in kept if not row.cleaned_data.get("DELETE")))
+        """Save the plan with all its rows through the service, which writes the audit entry.
+
+        Refused to staff who may not change some of them: the plan would lose those.
+        """
+        rows = {formset.model: _terms_in(formset) for formset in formsets}
+        if rows.keys() != {UsagePlanQuota, UsagePlanThrottle}:
+            raise PermissionDenied
+        quotas, throttles = rows[UsagePlanQuota], rows[UsagePlanThrottle]
+        terms = form.terms(quotas, throttles)
         plan, actor, as_of = form.instance, staff_actor(request), timezone.now()
         if change:
             update_usage_plan(usage_plan=plan, terms=terms, actor=actor, as_of=as_of)
@@ -153,3 +202,10 @@ class UsagePlanAdmin(StaffModelAdmin):
         """Delete through the service, which writes the audit entry."""
         assert isinstance(obj, UsagePlan), "the page is of usage plans"
         delete_usage_plan(usage_plan=obj, actor=staff_actor(request), as_of=timezone.now())
+
+
+def _terms_in(formset: Any) -> tuple[Any, ...]:
+    """Return the terms of the rows that stay."""
+    formset.new_objects, formset.changed_objects, formset.deleted_objects = [], [], []  # Django's log names no rows
+    kept = [row for row in formset.forms if row.has_changed() or row.instance.pk]
+    return tuple(row.terms() for row in kept if not row.cleaned_data.get("DELETE"))

@@ -39,4 +39,4 @@ class AccessLogsView(ApiView):
         records, as_of = decode_records(body_bytes(request)), timezone.now()
         report = report_of_tenant(request, records, parse_raw_record, as_of)
         outcome = store_reports(request, [report], as_of)
-        return batch_response(request, outcome, [], "records")
+        return batch_response(request, outcome, [], "/records")

@@ -43,11 +43,11 @@ from metering.services.rounds.requests import question_for_round, report_for_rou
 
 # Where a request keeps the id that was generated for it; no header can set it.
 GENERATED_ID: Final = "countinghouse.event_id"
-FIELDS: Final = frozenset({"id", "type", "quantity", "subject", "properties", "record", "tenant"})
+EVENT_FIELDS: Final = frozenset({"id", "type", "quantity", "subject", "properties", "tenant"})
 
 
-class AuthorizeSchema(serializers.Serializer[Any]):
-    """The request to authorize, in the form of the event that reports it."""
+class AnnouncedEventSchema(serializers.Serializer[Any]):
+    """An event that may follow, in the form of the event that reports it."""
 
     type = serializers.CharField(max_length=100)
     id = serializers.CharField(
@@ -55,11 +55,18 @@ class AuthorizeSchema(serializers.Serializer[Any]):
     )
     quantity = QuantityField(required=False, help_text="Default 1.")
     subject = serializers.CharField(max_length=255, required=False, allow_null=True)
-    properties = serializers.DictField(required=False)
+    properties = serializers.DictField(required=False, allow_null=True)
+    tenant = serializers.SlugField(
+        required=False, allow_null=True, help_text="The tenant's slug. Only with a service key."
+    )
+
+
+class AuthorizeSchema(AnnouncedEventSchema):
+    """The request to authorize."""
+
     record = serializers.BooleanField(
         required=False, help_text="If false, only checks: nothing is taken or recorded. Default true."
     )
-    tenant = serializers.SlugField(required=False, help_text="The tenant's slug. Only with a service key.")
 
 
 class LimitSchema(serializers.Serializer[Any]):
@@ -168,9 +175,11 @@ def authorized_response(decision: Decision, event_id: str | None, as_of: datetim
 
 
 def tenant_named_in(request: Request, members: Mapping[str, Any]) -> TenantFacts:
-    """Return the key's tenant; for a service key the tenant that the body or the header names."""
+    """Return the key's tenant; for a service key the tenant that the body or the header names. Raises 400."""
     named = members.get("tenant")
-    return tenant_of(request, named if isinstance(named, str) else None)
+    if named is not None and not isinstance(named, str):
+        raise rejection_error(Rejection(0, None, "invalid_type", "The value is of another type.", "/tenant"))
+    return tenant_of(request, named)
 
 
 def record_flag(members: Mapping[str, Any]) -> bool:
@@ -182,17 +191,29 @@ def record_flag(members: Mapping[str, Any]) -> bool:
     raise MalformedBodyError(refused.detail, field_errors=(refused,), code=refused.code)
 
 
-def event_of(members: Mapping[str, Any], tenant: TenantFacts, as_of: datetime, *, accepts_tenant: bool) -> ParsedEvent:
+def event_of(
+    members: Mapping[str, Any],
+    tenant: TenantFacts,
+    as_of: datetime,
+    *,
+    accepts_tenant: bool,
+    other_fields: frozenset[str] = frozenset({"record"}),
+) -> ParsedEvent:
     """Read the event that the request would be. Raises what `POST /events` raises for the same fields."""
-    for name in members:
-        # With a time a client could choose the period whose quota it uses, so the call has no such field.
-        if name not in FIELDS:
-            raise rejection_error(Rejection(0, None, "unknown_field", "No such field.", f"/{pointer_part(name)}"))
-    fields = {name: value for name, value in members.items() if name != "record"}
+    # With a time a client could choose the period whose quota it uses, so the call has no such field.
+    refuse_unknown(members, EVENT_FIELDS | other_fields)
+    fields = {name: value for name, value in members.items() if name not in other_fields}
     verdict = parse_event(fields, 0, as_of, rules_for(tenant, as_of, accepts_tenant=accepts_tenant))
     if isinstance(verdict, Rejection):
         raise rejection_error(verdict)
     return verdict
+
+
+def refuse_unknown(members: Mapping[str, Any], known: frozenset[str]) -> None:
+    """Raise 422 for the first field that the call does not have."""
+    for name in members:
+        if name not in known:
+            raise rejection_error(Rejection(0, None, "unknown_field", "No such field.", f"/{pointer_part(name)}"))
 
 
 def rejection_error(rejection: Rejection) -> MalformedBodyError | EventRefusedError:

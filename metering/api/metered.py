@@ -7,18 +7,26 @@
 The request is authorised and counted before the view runs, in the one step of `POST /authorize`: a request that has run
 is counted, whatever it returns, and one that is refused never runs. The status and the length of the response are
 known only afterwards, so they are no part of the event; `POST /access-logs` reports those.
+
+With `@metered(refunds_failures=True)` the quota is only held while the view runs. The request is counted when the view
+has returned, and released if the view failed: it raised, or returned a status of 500 or more.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import wraps
+from http import HTTPStatus
 from typing import Any, Final
+from uuid import UUID
 
-from django.core.exceptions import ImproperlyConfigured
-from django.http import HttpRequest
+from django.core.exceptions import ImproperlyConfigured, PermissionDenied
+from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils import timezone
+from rest_framework.exceptions import APIException
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -28,16 +36,19 @@ from accounts.api.parsers import django_request
 from accounts.api.problems import render_problem
 from accounts.api.tenancy import require_active, tenant_of
 from accounts.domain.identifiers import uuid7
-from accounts.domain.principal import TenantFacts
+from accounts.domain.principal import Principal, TenantFacts
 from accounts.domain.reach import WayIn, way_in
-from accounts.errors import ProblemError
+from accounts.errors import ProblemError, StoreUnavailableError
 from metering.api.rate_limit_headers import rate_limit_headers, refusal_error
 from metering.api.reporting import rules_for
 from metering.domain.event_input import parse_event
 from metering.domain.events import ParsedEvent, Rejection
 from metering.domain.http_requests import EVENT_TYPE, HTTP_METHOD, RESOURCE_PATH
-from metering.errors import EventRefusedError
+from metering.domain.reservations import EXPIRES_IN_SECONDS_MAX
+from metering.errors import EventRefusedError, ReservationEndedError
 from metering.services.limits.authorization import authorize
+from metering.services.limits.counting import ingest_and_count
+from metering.services.limits.reservations import commit_reservation, release_reservation, reserve
 
 Quantity = int | Decimal | Callable[[Request], int | Decimal]
 View = Callable[..., HttpResponseBase]
@@ -47,28 +58,32 @@ PATH_CHARACTERS_MAX: Final = 1000
 UNMETERED_METHOD: Final = "OPTIONS"
 
 
-def metered(event_type: str = EVENT_TYPE, *, quantity: Quantity = 1) -> Callable[[View], View]:
+def metered(
+    event_type: str = EVENT_TYPE, *, quantity: Quantity = 1, refunds_failures: bool = False
+) -> Callable[[View], View]:
     """Require a valid key, and let the request pass and count it if its limits allow it.
 
-    In a Django view the caller is in `request.auth` afterwards, and a refusal is returned as a problem. A view that
-    takes POST with a key instead of a cookie is also `csrf_exempt`. In a REST framework view a refusal is raised.
+    With `refunds_failures` a request whose view fails is not counted. In a Django view the caller is in `request.auth`
+    afterwards, and a refusal is returned as a problem. A view that takes POST with a key instead of a cookie is also
+    `csrf_exempt`. In a REST framework view a refusal is raised.
     """
 
     def decorate(view: View) -> View:
         @wraps(view)
         def respond(*args: Any, **kwargs: Any) -> HttpResponseBase:
             request = _request_among(args)
+            admit_request = reserve_for if refunds_failures else admit
             if isinstance(request, Request):
-                headers = admit(request, event_type=event_type, quantity=quantity)
-                # Set on every response, also on an error that the handler raises: that request was counted too.
-                request.parser_context["view"].headers.update(headers)
-                return view(*args, **kwargs)
+                admitted = admit_request(request, event_type=event_type, quantity=quantity)
+                # Set on every response, also on an error that the handler raises.
+                request.parser_context["view"].headers.update(admitted.headers)
+                return admitted.run(lambda: view(*args, **kwargs))
             try:
-                headers = admit(_with_key(request), event_type=event_type, quantity=quantity)
+                admitted = admit_request(_with_key(request), event_type=event_type, quantity=quantity)
+                response = admitted.run(lambda: view(*args, **kwargs))
             except ProblemError as error:
                 return render_problem(request, error)
-            response = view(*args, **kwargs)
-            for name, value in headers.items():
+            for name, value in admitted.headers.items():
                 response[name] = value
             return response
 
@@ -90,24 +105,113 @@ class MeteredPermission(BasePermission):
         event_type: str = getattr(view, "metered_event_type", EVENT_TYPE)
         quantity: Quantity = getattr(view, "metered_quantity", 1)
         # These headers are set on the view's response, whatever the response is.
-        view.headers.update(admit(request, event_type=event_type, quantity=quantity))
+        view.headers.update(admit(request, event_type=event_type, quantity=quantity).headers)
         return True
 
 
-def admit(request: Request, *, event_type: str, quantity: Quantity) -> dict[str, str]:
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A request that may pass: the rate-limit headers of its response, and how its view is run."""
+
+    headers: dict[str, str]
+
+    def run(self, view: Callable[[], HttpResponseBase]) -> HttpResponseBase:
+        """Return the view's response. The request was counted."""
+        return view()
+
+
+@dataclass(frozen=True, slots=True)
+class AdmittedForNow(Admitted):
+    """A request whose quota is held while its view runs."""
+
+    held: "HeldRequest"
+
+    def run(self, view: Callable[[], HttpResponseBase]) -> HttpResponseBase:
+        """Return the view's response, after the request was counted, or released if the view failed."""
+        has_failed = True
+        try:
+            response = view()
+            has_failed = response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR
+        except (APIException, ProblemError) as error:
+            # What a view raises to refuse a request is a response of REST framework, not a failure.
+            status = error.status if isinstance(error, ProblemError) else error.status_code
+            has_failed = status >= HTTPStatus.INTERNAL_SERVER_ERROR
+            raise
+        except (Http404, PermissionDenied):
+            has_failed = False
+            raise
+        finally:
+            self.held.end(has_failed=has_failed)
+        return response
+
+
+@dataclass(frozen=True, slots=True)
+class HeldRequest:
+    """The reservation of one request."""
+
+    principal: Principal
+    tenant: TenantFacts
+    event: ParsedEvent
+    reservation_id: UUID
+
+    def end(self, *, has_failed: bool) -> None:
+        """Release the reservation, or commit it. A request that took longer than an hour is reported instead."""
+        as_of, reservation_id = timezone.now(), self.reservation_id
+        principal, tenant = self.principal, self.tenant
+        with way_in(WayIn.INGEST):
+            if has_failed:
+                with suppress(StoreUnavailableError):  # then it releases itself when it expires
+                    release_reservation(principal=principal, tenant=tenant, reservation_id=reservation_id, as_of=as_of)
+                return
+            try:
+                commit_reservation(
+                    principal=principal, tenant=tenant, reservation_id=reservation_id, quantity=None, as_of=as_of
+                )
+            except ReservationEndedError:
+                ingest_and_count(principal=principal, tenant=tenant, events=[self.event], as_of=as_of)
+
+
+def admit(request: Request, *, event_type: str, quantity: Quantity) -> Admitted:
     """Authorize and count a request; return the rate-limit headers of its response.
 
     Raises 401, 402, 403 or 429, for service keys also 404 and 422, and 503 if a store is down.
     """
-    as_of, principal = timezone.now(), principal_of(request)
-    tenant = tenant_of(request)
-    require_active(tenant)
-    event = _event_of(request, tenant, event_type, quantity(request) if callable(quantity) else quantity, as_of)
+    as_of = timezone.now()
+    principal, tenant, event = _announced(request, event_type, quantity, as_of)
     with way_in(WayIn.INGEST):
         decision = authorize(principal=principal, tenant=tenant, event=event, as_of=as_of).decision
     if not decision.is_allowed:
         raise refusal_error(decision, as_of)
-    return rate_limit_headers(decision.limits, as_of)
+    return Admitted(rate_limit_headers(decision.limits, as_of))
+
+
+def reserve_for(request: Request, *, event_type: str, quantity: Quantity) -> Admitted:
+    """Hold the quota of a request for as long as its view may run. Raises what `admit` raises."""
+    as_of = timezone.now()
+    principal, tenant, event = _announced(request, event_type, quantity, as_of)
+    with way_in(WayIn.INGEST):
+        reserved = reserve(
+            principal=principal,
+            tenant=tenant,
+            event=event,
+            expires_in_seconds=EXPIRES_IN_SECONDS_MAX,
+            as_of=as_of,
+        )
+    if reserved.reservation is None:
+        raise refusal_error(reserved.decision, as_of)
+    held = HeldRequest(principal, tenant, event, reserved.reservation.id)
+    return AdmittedForNow(rate_limit_headers(reserved.decision.limits, as_of), held)
+
+
+def _announced(
+    request: Request, event_type: str, quantity: Quantity, as_of: datetime
+) -> tuple[Principal, TenantFacts, ParsedEvent]:
+    """Return the caller, the tenant, and the event that the request would be."""
+    principal = principal_of(request)
+    tenant = tenant_of(request)
+    require_active(tenant)
+    event = _event_of(request, tenant, event_type, quantity(request) if callable(quantity) else quantity, as_of)
+    return principal, tenant, event
 
 
 def resource_path(request: Request) -> str:

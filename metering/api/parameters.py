@@ -9,10 +9,10 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
 from accounts.errors import FieldError, InvalidFieldsError
-from metering.domain.contribution import MeterRule
 from metering.domain.http_requests import API_REQUESTS
 from metering.domain.instants import InvalidInstantError, read_instant
 from metering.domain.ledger import Ledger
+from metering.domain.meter_rules import MeterRule
 from metering.domain.periods import YearMonth, is_in_reach, local_day, start_of_day
 from metering.domain.texts import is_storable
 from metering.selectors.usage import api_key_id_of, meter_named
@@ -22,6 +22,10 @@ _MILLISECONDS_DIGITS_MAX: Final = 15
 
 METER_PARAMETER: Final = OpenApiParameter("meter", str, description=f"A meter's code; by default `{API_REQUESTS}`.")
 API_KEY_PARAMETER: Final = OpenApiParameter("api_key", str, description="A key's id, or its first 12 characters.")
+
+BOM_PARAMETER: Final = OpenApiParameter(
+    "bom", bool, description="With 1, CSV begins with a byte order mark, by which Excel knows that it is UTF-8."
+)
 
 
 def refuse(name: str, code: str, detail: str) -> NoReturn:
@@ -74,6 +78,20 @@ def instant_of(request: Request, name: str, zone: str) -> datetime | None:
     if not is_in_reach(instant.date()):
         refuse(name, "invalid_timestamp", "Not a time that exists.")
     return instant
+
+
+def require_span(start: date | None, end: date | None) -> None:
+    """Raise 422 `invalid_span` if both ends of a span are given, as days or as instants, and it is empty."""
+    if start is not None and end is not None and end <= start:
+        refuse("end", "invalid_span", "`end` is excluded, so it is later than `start`.")
+
+
+def flag_of(request: Request, name: str) -> bool:
+    """Return whether the parameter is `1` or `true`; it is not if absent. Raises 422 `invalid_flag`."""
+    text = text_of(request, name)
+    if text not in {None, "1", "true", "0", "false"}:
+        refuse(name, "invalid_flag", "1 or 0.")
+    return text in {"1", "true"}
 
 
 def month_of(request: Request, as_of: datetime, zone: str) -> YearMonth:

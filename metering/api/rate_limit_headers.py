@@ -6,7 +6,7 @@ from datetime import datetime
 from accounts.errors import ProblemError
 from metering.domain.limit_policy import Decision, LimitRefusal
 from metering.domain.limits import LimitState, rate_limit_header, rate_limit_policy_header, retry_after
-from metering.errors import QuotaExceededError, ThrottledError
+from metering.errors import BudgetExceededError, QuotaExceededError, ThrottledError
 
 
 def rate_limit_headers(limits: Sequence[LimitState], as_of: datetime) -> dict[str, str]:
@@ -21,6 +21,9 @@ def refusal_error(decision: Decision, as_of: datetime) -> ProblemError:
     headers = {**rate_limit_headers(decision.limits, as_of), "Retry-After": retry_after(decision.wait_microseconds)}
     if decision.refusal is LimitRefusal.THROTTLED:
         return ThrottledError(f"The limit {decision.refused_by} allows no more requests right now.", headers=headers)
+    if decision.refusal is LimitRefusal.BUDGET_EXCEEDED:
+        detail = f"The limit {decision.refused_by}, which your organisation set, is reached until its period ends."
+        return BudgetExceededError(detail, headers=headers)
     return QuotaExceededError(f"The limit {decision.refused_by} is used up until its period ends.", headers=headers)
 
 

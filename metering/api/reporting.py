@@ -20,19 +20,18 @@ from accounts.domain.principal import TenantFacts
 from accounts.domain.reach import WayIn, way_in
 from accounts.errors import FieldError, MalformedBodyError, NotFoundError, ProblemError
 from metering.api.ledger_access import require_may_write
-from metering.domain.event_bodies import Item
-from metering.domain.event_input import parse_event
 from metering.domain.events import IngestRules, ParsedEvent, Rejection
 from metering.domain.limit_policy import EVENT_AHEAD_MAX
+from metering.domain.over_quota import OverQuota
 from metering.errors import EventConflictError, EventRefusedError, EventsDeletedError
-from metering.selectors.catalog import known_event_types
+from metering.selectors.catalog import formulas_by_event_type, known_event_types
 from metering.services.reports import ReportOutcome, TenantReport, store_tenant_reports
 
 TENANTS_PER_BATCH_MAX: Final = 100
 UNKNOWN_TENANT: Final = "unknown_tenant"
 
 Judge = Callable[[Any, int, datetime, IngestRules], ParsedEvent | Rejection]
-"""Checks the item at an index of a body by a tenant's rules: `parse_event` or `parse_raw_record`."""
+"""Checks the item at an index of a body by a tenant's rules: `parse_event`, or what another form has in its place."""
 
 
 class EventNames(msgspec.Struct, frozen=True):
@@ -49,6 +48,7 @@ def rules_for(tenant: TenantFacts, as_of: datetime, *, accepts_tenant: bool) -> 
         latest=as_of + EVENT_AHEAD_MAX,
         known_types=known_event_types(),
         accepts_tenant=accepts_tenant,
+        formulas=formulas_by_event_type(),
     )
 
 
@@ -65,7 +65,7 @@ def report_of_tenant(request: Request, items: Sequence[Any], judge: Judge, as_of
 
 
 def reports_of_service(
-    request: Request, items: Sequence[Item], names: Sequence[EventNames], as_of: datetime
+    request: Request, items: Sequence[Any], names: Sequence[EventNames], judge: Judge, as_of: datetime
 ) -> tuple[list[TenantReport], list[Rejection]]:
     """Check events of which each may name its tenant by a slug.
 
@@ -90,7 +90,7 @@ def reports_of_service(
         if slug in refused:
             strangers.append(_stranger(index, names[index].id, refused[slug]))
         else:
-            _add(reports[slug], parse_event(items[index], index, as_of, rules[slug]))
+            _add(reports[slug], judge(items[index], index, as_of, rules[slug]))
     return list(reports.values()), strangers
 
 
@@ -102,10 +102,10 @@ def store_reports(request: Request, reports: Sequence[TenantReport], as_of: date
         )
 
 
-def batch_response(request: Request, outcome: ReportOutcome, strangers: Sequence[Rejection], member: str) -> Response:
+def batch_response(request: Request, outcome: ReportOutcome, strangers: Sequence[Rejection], place: str) -> Response:
     """Return 200 with the counts and the refused items, or 422 if all were refused.
 
-    `member` is the name of the body's list.
+    `place` is the JSON Pointer of the body's list: empty if the body is the list.
     """
     rejected = sorted([*outcome.rejected, *strangers], key=lambda rejection: rejection.index)
     counts: dict[str, object] = {
@@ -118,9 +118,9 @@ def batch_response(request: Request, outcome: ReportOutcome, strangers: Sequence
         ],
     }
     if outcome.accepted or outcome.duplicates:
-        return Response(counts)
+        return Response(counts | over_quota_member(request, outcome.over_quota))
     errors = tuple(
-        FieldError(f"/{member}/{rejection.index}{rejection.pointer}", rejection.code, rejection.detail)
+        FieldError(f"{place}/{rejection.index}{rejection.pointer}", rejection.code, rejection.detail)
         for rejection in rejected
     )
     error = EventRefusedError("Every item was refused.", field_errors=errors, code="all_events_rejected")
@@ -131,9 +131,8 @@ def single_response(request: Request, event_id: str | None, outcome: ReportOutco
     """Return 201 for a stored event, 200 for a known one, else the problem."""
     if not outcome.rejected:
         is_new = bool(outcome.accepted)
-        return Response(
-            {"id": event_id, "status": "accepted" if is_new else "duplicate"}, status=201 if is_new else 200
-        )
+        body: dict[str, object] = {"id": event_id, "status": "accepted" if is_new else "duplicate"}
+        return Response(body | over_quota_member(request, outcome.over_quota), status=201 if is_new else 200)
     [rejection] = outcome.rejected
     if rejection.code == EventConflictError.code:
         return problem_response(request, EventConflictError(rejection.detail))
@@ -142,6 +141,20 @@ def single_response(request: Request, event_id: str | None, outcome: ReportOutco
     kind = MalformedBodyError if rejection.code in FORM_CODES else EventRefusedError
     refused = FieldError(rejection.pointer, rejection.code, rejection.detail)
     return problem_response(request, kind(rejection.detail, field_errors=(refused,), code=rejection.code))
+
+
+def over_quota_member(request: Request, over_quota: Sequence[OverQuota]) -> dict[str, object]:
+    """Return the member that names exceeded quotas; nothing if none is. A service key is told whose they are."""
+    if not over_quota:
+        return {}
+    names_tenant = principal_of(request).tenant is None
+    rows = [
+        {"name": over.name, "limit": over.limit, "used": over.used, "resets_at": over.resets_at}
+        | ({"tenant": over.tenant} if names_tenant else {})
+        | ({} if over.subject is None else {"subject": over.subject})
+        for over in over_quota
+    ]
+    return {"over_quota": rows}
 
 
 def problem_response(request: Request, error: ProblemError, members: dict[str, object] | None = None) -> Response:

@@ -5,6 +5,7 @@ Exact and current: every event acknowledged before the request is included.
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any, ClassVar, Final
 
@@ -19,16 +20,20 @@ from accounts.api.views import ApiView
 from accounts.domain.scopes import Scope
 from metering.api.csv_renderer import CsvRenderer, Table
 from metering.api.ledger_access import readable_ledger
+from metering.api.ndjson_renderer import NdjsonRenderer
 from metering.api.parameters import (
     API_KEY_PARAMETER,
+    BOM_PARAMETER,
     METER_PARAMETER,
     api_key_of,
     day_of,
+    flag_of,
     instant_of,
     meter_of,
     month_of,
     names_of,
     refuse,
+    require_span,
     text_of,
 )
 from metering.api.usage_schema import (
@@ -40,13 +45,21 @@ from metering.api.usage_schema import (
     query_parameter,
     usage_responses,
 )
-from metering.domain.contribution import MeterRule
 from metering.domain.ledger import Ledger
+from metering.domain.meter_rules import MeterRule
 from metering.domain.periods import Period, Span, local_day, span_of, start_of_day, start_of_hour
 from metering.domain.texts import is_storable
 from metering.domain.windows import Window
 from metering.selectors.usage import MonthlyUsage, api_key_id_of, daily_usage, monthly_usage, realtime_usage
-from metering.selectors.usage_query import API_KEY, UsageQuestion, names_kept_apart, query_usage
+from metering.selectors.usage_query import (
+    API_KEY,
+    UsageQuestion,
+    UsageRow,
+    filled,
+    largest_groups,
+    names_kept_apart,
+    query_usage,
+)
 
 DAYS_MAX: Final = 1100
 DAYS_DEFAULT: Final = 30
@@ -57,6 +70,7 @@ SPAN_MAX: Final[Mapping[Window, timedelta]] = {
     Window.MONTH: timedelta(days=3700),
 }
 GROUPS_MAX: Final = 5
+TOP_MAX: Final = 100
 FILTERS_MAX: Final = 10
 FILTER_VALUES_MAX: Final = 50
 _FILTER: Final = re.compile(r"filter\[(?P<name>[^\[\]]{1,100})\]")
@@ -67,8 +81,14 @@ class UsageView(ApiView):
     """The permissions and formats (JSON, CSV) that the four calls share."""
 
     scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.USAGE_READ}
-    renderer_classes = [ExactJSONRenderer, CsvRenderer]
+    renderer_classes = [ExactJSONRenderer, CsvRenderer, NdjsonRenderer]
     csv_name = "usage"
+    has_bom = False
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Read what only a CSV has."""
+        super().initial(request, *args, **kwargs)
+        self.has_bom = flag_of(request, "bom")
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Response:
         """Set the file name of a CSV."""
@@ -76,6 +96,11 @@ class UsageView(ApiView):
         if isinstance(getattr(answer, "accepted_renderer", None), CsvRenderer) and isinstance(answer, Response):
             answer["Content-Disposition"] = f'attachment; filename="{self.csv_name}.csv"'
         return answer
+
+    def ndjson_rows(self, data: Mapping[str, Any]) -> list[dict[str, object]]:
+        """Return each row, with the meter beside it if all are of one."""
+        of_all = {"meter": data["meter"]} if "meter" in data else {}
+        return [of_all | row for row in data["data"]]
 
 
 class MonthlyUsageView(UsageView):
@@ -86,7 +111,11 @@ class MonthlyUsageView(UsageView):
     @extend_schema(
         operation_id="retrieve_monthly_usage",
         summary="Retrieve a month's usage",
-        parameters=[query_parameter("month", "A month such as 2026-11; by default the current one."), TENANT],
+        parameters=[
+            query_parameter("month", "A month such as 2026-11; by default the current one."),
+            BOM_PARAMETER,
+            TENANT,
+        ],
         responses=usage_responses(MonthlySchema),
         tags=["Usage"],
     )
@@ -98,10 +127,17 @@ class MonthlyUsageView(UsageView):
 
     def csv_table(self, data: Mapping[str, Any]) -> Table:
         """Return a row for each meter."""
-        columns = ("meter", "unit", "quantity", "limit", "percent", "forecast")
+        columns = (
+            "meter", "unit", "quantity", "limit", "percent", "forecast", "forecast_low", "forecast_high",
+            "forecast_method",
+        )  # fmt: skip
         period = data["period"]
         rows = ([period["start"], period["end"], *(meter[name] for name in columns)] for meter in data["meters"])
         return ("period_start", "period_end", *columns), rows
+
+    def ndjson_rows(self, data: Mapping[str, Any]) -> list[dict[str, object]]:
+        """Return a row for each meter."""
+        return [{"period": data["period"], **meter} for meter in data["meters"]]
 
 
 class DailyUsageView(UsageView):
@@ -117,6 +153,7 @@ class DailyUsageView(UsageView):
             query_parameter("end", "The day after the last one; by default tomorrow.", OpenApiTypes.DATE),
             METER_PARAMETER,
             API_KEY_PARAMETER,
+            BOM_PARAMETER,
             TENANT,
         ],
         responses=usage_responses(DAILY),
@@ -124,10 +161,10 @@ class DailyUsageView(UsageView):
     )
     def get(self, request: Request) -> Response:
         """Return a meter's usage by day of the tenant's time zone, days without usage included."""
-        ledger = readable_ledger(request)
-        start, end = _days_of(request, local_day(timezone.now(), ledger.time_zone))
+        ledger, as_of = readable_ledger(request), timezone.now()
+        start, end = _days_of(request, local_day(as_of, ledger.time_zone))
         meter, api_key_id = meter_of(request), api_key_of(request, ledger)
-        days = daily_usage(ledger=ledger, meter=meter, start=start, end=end, api_key_id=api_key_id)
+        days = daily_usage(ledger=ledger, meter=meter, start=start, end=end, until=as_of, api_key_id=api_key_id)
         data = [{"date": day.date, "quantity": day.quantity, "events": day.events} for day in days]
         return Response({"meter": meter.code, "data": data})
 
@@ -145,7 +182,7 @@ class RealtimeUsageView(UsageView):
     @extend_schema(
         operation_id="retrieve_realtime_usage",
         summary="Retrieve the usage of the last 24 hours",
-        parameters=[METER_PARAMETER, API_KEY_PARAMETER, TENANT],
+        parameters=[METER_PARAMETER, API_KEY_PARAMETER, BOM_PARAMETER, TENANT],
         responses=usage_responses(REALTIME),
         tags=["Usage"],
     )
@@ -188,26 +225,50 @@ class QueryUsageView(UsageView):
                 style="deepObject",
                 description="`filter[name]=value`, repeated for alternatives; names as for `group_by`.",
             ),
+            BOM_PARAMETER,
+            query_parameter(
+                "top",
+                f"With `group_by`: how many groups, 1 to {TOP_MAX}, those with the greatest quantity in the span. All"
+                " others are one more row of each window, `other`.",
+                int,
+            ),
+            query_parameter("fill", "With 1, windows without usage are returned too, with the quantity 0.", bool),
             TENANT,
         ],
         responses=usage_responses(QUERY),
         tags=["Usage"],
     )
     def get(self, request: Request) -> Response:
-        """Return a meter's usage by window and group; windows and groups without usage are left out."""
+        """Return a meter's usage by window and group; windows without usage are left out, or filled with 0.
+
+        With `top` the quantity of `other` is that of all other groups together, computed from their events: an
+        additive meter's rows come to its total, and a maximum or a number of different values is that of the rest.
+        """
         ledger = readable_ledger(request)
         question = question_of(request, ledger, timezone.now())
-        data = [
-            {"window_start": row.window_start, "group": row.group, "quantity": row.quantity}
-            for row in query_usage(ledger=ledger, question=question)
-        ]
-        return Response({"data": data})
+        top = _top_of(request, question)
+        if top is not None:
+            kept = largest_groups(ledger=ledger, question=question, number=top)
+            question = replace(question, kept=kept)
+        rows = query_usage(ledger=ledger, question=question)
+        if flag_of(request, "fill"):
+            rows = filled(rows, question=question, zone=ledger.time_zone)
+        return Response({"data": [_row_body(row, has_other=top is not None) for row in rows]})
 
     def csv_table(self, data: Mapping[str, Any]) -> Table:
         """Return a row for each window and group."""
         names = names_of(self.request, "group_by")
-        rows = ((row["window_start"], *(row["group"][name] for name in names), row["quantity"]) for row in data["data"])
-        return ("window_start", *names, "quantity"), rows
+        last = ("other", "quantity") if text_of(self.request, "top") else ("quantity",)
+        rows = (
+            (row["window_start"], *(row["group"][name] for name in names), *(row[name] for name in last))
+            for row in data["data"]
+        )
+        return ("window_start", *names, *last), rows
+
+
+def _row_body(row: UsageRow, *, has_other: bool) -> dict[str, object]:
+    body: dict[str, object] = {"window_start": row.window_start, "group": row.group, "quantity": row.quantity}
+    return body | {"other": row.is_other} if has_other else body
 
 
 def monthly_body(usage: MonthlyUsage) -> dict[str, object]:
@@ -221,7 +282,10 @@ def monthly_body(usage: MonthlyUsage) -> dict[str, object]:
                 "quantity": meter.quantity,
                 "limit": meter.limit,
                 "percent": meter.percent,
-                "forecast": meter.forecast,
+                "forecast": meter.forecast.quantity,
+                "forecast_low": meter.forecast.low,
+                "forecast_high": meter.forecast.high,
+                "forecast_method": meter.forecast.method,
             }
             for meter in usage.meters
         ],
@@ -240,14 +304,14 @@ def question_of(request: Request, ledger: Ledger, as_of: datetime) -> UsageQuest
         window=window,
         group_by=_groups_of(request, meter),
         filters=_filters_of(request, meter, ledger),
+        until=as_of,
     )
 
 
 def _days_of(request: Request, today: date) -> tuple[date, date]:
     end = day_of(request, "end") or today + _DAY
     start = day_of(request, "start") or end - DAYS_DEFAULT * _DAY
-    if end <= start:
-        refuse("end", "invalid_span", "end is the day after the last one, so it is later than start.")
+    require_span(start, end)
     if (end - start).days > DAYS_MAX:
         refuse("start", "span_too_long", f"At most {DAYS_MAX} days at once.")
     return start, end
@@ -272,8 +336,7 @@ def _span_of(request: Request, window: Window, zone: str, as_of: datetime) -> Sp
             if window is Window.HOUR
             else start_of_day(local_day(end, zone) + _DAY, zone)
         )
-    if end <= start:
-        refuse("end", "invalid_span", "end is later than start.")
+    require_span(start, end)
     if end - start > SPAN_MAX[window]:
         refuse("start", "span_too_long", f"At most {SPAN_MAX[window].days} days at once by {window}.")
     return Span(start, end)
@@ -310,6 +373,18 @@ def _filters_of(request: Request, meter: MeterRule, ledger: Ledger) -> dict[str,
     if len(filters) > FILTERS_MAX:
         refuse("filter", "too_many_filters", f"At most {FILTERS_MAX} filters.")
     return filters
+
+
+def _top_of(request: Request, question: UsageQuestion) -> int | None:
+    """Return how many groups are asked for; None for all."""
+    text = text_of(request, "top")
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) <= len(str(TOP_MAX)) and 1 <= int(text) <= TOP_MAX):
+        refuse("top", "invalid_top", f"A whole number from 1 to {TOP_MAX}.")
+    if not question.group_by:
+        refuse("top", "invalid_top", "The largest of which groups? Name them in `group_by`.")
+    return int(text)
 
 
 def _require_kept_apart(parameter: str, name: str, meter: MeterRule) -> None:

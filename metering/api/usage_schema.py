@@ -7,6 +7,9 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, inline_seri
 from rest_framework import serializers
 
 from accounts.api.schema import TENANT_PARAMETER, problems
+from metering.domain.forecasting import ForecastMethod
+
+INTERVAL_HELP: Final = "It has 80 of 100 months; null if too little is known."
 
 
 def quantity_field() -> serializers.DecimalField:
@@ -33,7 +36,16 @@ class MeterMonthSchema(serializers.Serializer[Any]):
     percent = serializers.DecimalField(
         max_digits=65, decimal_places=2, allow_null=True, help_text="How much of the limit is used."
     )
-    forecast = quantity_field()
+    forecast = serializers.DecimalField(
+        max_digits=65, decimal_places=30, help_text="The usage that is expected of the whole month."
+    )
+    forecast_low = serializers.DecimalField(
+        max_digits=65, decimal_places=30, allow_null=True, help_text=f"The lower end of the interval. {INTERVAL_HELP}"
+    )
+    forecast_high = serializers.DecimalField(
+        max_digits=65, decimal_places=30, allow_null=True, help_text=f"The upper end of the interval. {INTERVAL_HELP}"
+    )
+    forecast_method = serializers.ChoiceField(choices=[method.value for method in ForecastMethod])
 
 
 class KeyUsageSchema(serializers.Serializer[Any]):
@@ -73,6 +85,9 @@ class GroupedSchema(serializers.Serializer[Any]):
     window_start = serializers.DateTimeField()
     group = serializers.DictField(child=serializers.CharField(allow_null=True))
     quantity = quantity_field()
+    other = serializers.BooleanField(
+        required=False, help_text="Only with `top`: whether it is the row of all other groups, whose values are null."
+    )
 
 
 # Set here, since a serializer has an attribute `data` of its own.
@@ -82,10 +97,11 @@ QUERY: Final = inline_serializer("Query", {"data": GroupedSchema(many=True)})
 
 
 def usage_responses(form: type[serializers.Serializer[Any]] | serializers.Serializer[Any]) -> dict[Any, Any]:
-    """Return the responses of a call: JSON, CSV and problems."""
+    """Return the responses of a call: JSON, CSV, NDJSON and problems."""
     return {
         (200, "application/json"): form,
         (200, "text/csv"): OpenApiResponse(OpenApiTypes.STR, description="The same as a table."),
+        (200, "application/x-ndjson"): OpenApiResponse(OpenApiTypes.STR, description="A line of JSON for each row."),
         **problems(404, 410, 422),
     }
 

@@ -1,22 +1,23 @@
-"""Access logs: from a line of a file, or a record of `POST /access-logs`, to an event.
+"""Access logs: what a request is, whether it comes from a line of a file or from a record of `POST /access-logs`.
 
 Query strings and fragments are dropped at once: they contain secrets, and each of them would
-be an endpoint of its own. A line is refused only if its status or its time cannot be read:
-real logs contain requests that are not HTTP, and those were requests too.
+be an endpoint of its own. Each value is what its field says (an address, a method, a status, a number of bytes, a
+time), or the record is refused; a request line that is not HTTP was a request too, without method and path.
+`metering.domain.log_formats` reads the lines.
 """
 
 import hashlib
 import re
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import lru_cache
+from ipaddress import ip_address
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from accounts.errors import MalformedBodyError
 from metering.domain.canonical import PropertyValue
-from metering.domain.exact_json import decode_object
 from metering.domain.http_requests import HTTP_METHOD, RESOURCE_PATH, RESPONSE_LENGTH, STATUS
 from metering.domain.instants import InvalidInstantError, read_common_log_time, read_instant
 
@@ -25,29 +26,13 @@ RESPONSE_LENGTH_MAX: Final = 2**63 - 1
 # What each text may take in JSON, escapes included: together far below the 4 KiB of properties.
 TEXT_BYTES_MAX: Final = {"ip": 128, "user": 256, "http_method": 64, "resource_path": 2048, "protocol": 64}
 
-# Field of a record -> its place in a JSON line, as API Gateway's access logs are usually set up.
-API_GATEWAY_FIELDS: Final[Mapping[str, str]] = {
-    "request_id": "requestId",
-    "ip": "ip",
-    "user": "user",
-    "request_time": "requestTime",
-    "http_method": "httpMethod",
-    "resource_path": "resourcePath",
-    "status": "status",
-    "protocol": "protocol",
-    "response_length": "responseLength",
-}
-
 _ABSENT: Final = ("", "-")
-# Both parts before the request are bounded, so that a hostile line costs no more than its length.
-_LINE: Final = re.compile(
-    r"(?P<ip>\S+) \S+ (?P<user>.{0,255}?) \[(?P<time>[^\]]{1,40})\] "
-    r'"(?P<request>[^"\\]*(?:\\.[^"\\]*)*)" (?P<status>\d{3}) (?P<length>\d+|-)(?: .*)?',
-    re.ASCII | re.DOTALL,
-)
-_METHOD: Final = re.compile(r"[A-Z][A-Z-]{1,29}", re.ASCII)
+_ADDRESS_CHARACTERS_MAX: Final = 64
+# A method as any HTTP client may write it, and as it begins a line that is taken for an HTTP request.
+_METHOD: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,32}", re.ASCII)
+_METHOD_OF_REQUEST: Final = re.compile(r"[A-Z][A-Z-]{1,29}", re.ASCII)
 _ORIGIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*", re.ASCII)
-_STATUS: Final = re.compile(r"[0-9]{3}", re.ASCII)
+_STATUS: Final = re.compile(r"[1-5][0-9]{2}", re.ASCII)
 _LENGTH: Final = re.compile(r"[0-9]{1,19}", re.ASCII)
 _MILLISECONDS: Final = re.compile(r"[0-9]{12,14}", re.ASCII)
 _JSON: Final = msgspec.json.Encoder()
@@ -68,9 +53,10 @@ class AccessRecord(NamedTuple):
 
 
 class BadLine(NamedTuple):
-    """A line that is not a record, and the reason as a sentence."""
+    """A line that is not a record, and the reason as a sentence: the format is another one, or a value is wrong."""
 
     reason: str
+    is_other_format: bool = False
 
 
 class InvalidRecordError(ValueError):
@@ -82,55 +68,16 @@ class InvalidRecordError(ValueError):
         self.detail = detail
 
 
-def parse_line(line: bytes) -> AccessRecord | BadLine:
-    """Read a line of the common or the combined log format. What follows the length is ignored."""
-    text = _decoded(line)
-    if text is None:
-        return BadLine("Longer than any request.")
-    shape = _LINE.fullmatch(text)
-    if shape is None:
-        return BadLine("Not in the common or combined log format.")
-    http_method, resource_path, protocol = _parts_of_request(shape["request"])
-    members = {
-        "ip": shape["ip"],
-        "user": shape["user"],
-        "request_time": shape["time"],
-        "http_method": http_method,
-        "resource_path": resource_path,
-        "status": shape["status"],
-        "protocol": protocol,
-        "response_length": shape["length"],
-    }
-    try:
-        return record_of(members)
-    except InvalidRecordError as error:
-        return BadLine(error.detail)
+def read_record_time(value: object) -> datetime:
+    """Read the time of a record: RFC 3339, epoch milliseconds, or that of common logs. Raises `InvalidInstantError`."""
+    if isinstance(value, str) and _MILLISECONDS.fullmatch(value):
+        return read_instant(int(value))
+    if isinstance(value, str) and "/" in value:
+        return read_common_log_time(value)
+    return read_instant(value)
 
 
-def parse_json_line(line: bytes, fields: Mapping[str, str] = API_GATEWAY_FIELDS) -> AccessRecord | BadLine:
-    """Read a line of JSON. `fields` maps each field of a record to its place.
-
-    A place is a member's name, or names joined by points: `req.id`.
-    """
-    if len(line) > LINE_BYTES_MAX:
-        return BadLine("Longer than any request.")
-    try:
-        members = decode_object(line)
-    except MalformedBodyError as error:
-        return BadLine(error.detail)
-    found = {field: _at(members, place) for field, place in fields.items()}
-    try:
-        record = record_of(found)
-    except InvalidRecordError as error:
-        return BadLine(error.detail)
-    if record.status is None:
-        return BadLine("No status.")
-    if record.request_time is None:
-        return BadLine("No time.")
-    return record
-
-
-def record_of(members: Mapping[str, Any]) -> AccessRecord:
+def record_of(members: Mapping[str, Any], read_time: Callable[[object], datetime] = read_record_time) -> AccessRecord:
     """Read the values of a record, which may all be texts, as gateways write them.
 
     Raises `InvalidRecordError`. Names other than those of `AccessRecord` are ignored.
@@ -138,10 +85,10 @@ def record_of(members: Mapping[str, Any]) -> AccessRecord:
     path = _text("resource_path", members.get("resource_path"))
     return AccessRecord(
         request_id=_text("request_id", members.get("request_id")),
-        ip=_text("ip", members.get("ip")),
+        ip=_address(members.get("ip")),
         user=_text("user", members.get("user")),
-        request_time=_time(members.get("request_time")),
-        http_method=_text("http_method", members.get("http_method")),
+        request_time=_time(members.get("request_time"), read_time),
+        http_method=_method(members.get("http_method")),
         resource_path=None if path is None else _without_query(path),
         status=_status(members.get("status")),
         protocol=_text("protocol", members.get("protocol")),
@@ -181,22 +128,32 @@ def line_identity(line: bytes, occurrence: int) -> str:
     return f"line-{line_digest(line).hex()}-{occurrence}"
 
 
-def _decoded(line: bytes) -> str | None:
-    """Return a line as text that can be stored; a byte that is not UTF-8 shows as its hex escape."""
-    if len(line) > LINE_BYTES_MAX:
-        return None
-    return line.rstrip(b"\r\n ").decode("utf-8", "backslashreplace")
-
-
-def _parts_of_request(request: str) -> tuple[str | None, str | None, str | None]:
-    """Split a request line into method, target and protocol; three times None if it is not one."""
+def parts_of_request(request: str) -> tuple[str | None, str | None, str | None]:
+    """Return method, target and protocol of a request line; three times None if it is not one."""
     http_method, _, rest = request.partition(" ")
-    if not rest or not _METHOD.fullmatch(http_method):
+    if not rest or not _METHOD_OF_REQUEST.fullmatch(http_method):
         return None, None, None
     target, _, protocol = rest.rpartition(" ")
     if target and protocol.startswith("HTTP/"):
         return http_method, target, protocol
     return http_method, rest, None
+
+
+def is_absent(value: object) -> bool:
+    """Return whether a value of a log says that there is none: null, nothing, or a hyphen."""
+    return value is None or value in _ABSENT
+
+
+@lru_cache(maxsize=4096)
+def is_address(text: str) -> bool:
+    """Return whether a text is an address of IPv4 or IPv6."""
+    if len(text) > _ADDRESS_CHARACTERS_MAX:
+        return False
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _without_query(target: str) -> str:
@@ -206,20 +163,8 @@ def _without_query(target: str) -> str:
     return (path if origin is None else path[origin.end() :]) or "/"
 
 
-def _at(members: Mapping[str, Any], place: str) -> object:
-    """Find a member by its name, or else by the names that points join."""
-    if place in members:
-        return members[place]
-    value: object = members
-    for name in place.split("."):
-        if not isinstance(value, dict):
-            return None
-        value = value.get(name)
-    return value
-
-
 def _text(field: str, value: object) -> str | None:
-    if value is None or value in _ABSENT:
+    if is_absent(value):
         return None
     text = _text_or_whole_number(value)
     if text is None:
@@ -228,30 +173,40 @@ def _text(field: str, value: object) -> str | None:
     return text if field == "request_id" else text.replace("\0", "\\x00")
 
 
-def _time(value: object) -> datetime | None:
-    if value is None or value in _ABSENT:
+def _address(value: object) -> str | None:
+    text = _text("ip", value)
+    if text is not None and not is_address(text):
+        raise InvalidRecordError("ip", "The client is not an IP address.")
+    return text
+
+
+def _method(value: object) -> str | None:
+    text = _text("http_method", value)
+    if text is not None and not _METHOD.fullmatch(text):
+        raise InvalidRecordError("http_method", "The method is not one word.")
+    return text
+
+
+def _time(value: object, read_time: Callable[[object], datetime]) -> datetime | None:
+    if is_absent(value):
         return None
     try:
-        if isinstance(value, str) and _MILLISECONDS.fullmatch(value):
-            return read_instant(int(value))
-        if isinstance(value, str) and "/" in value:
-            return read_common_log_time(value)
-        return read_instant(value)
+        return read_time(value)
     except InvalidInstantError as error:
         raise InvalidRecordError("request_time", str(error)) from error
 
 
 def _status(value: object) -> int | None:
-    if value is None or value in _ABSENT:
+    if is_absent(value):
         return None
     text = _text_or_whole_number(value)
     if text is None or not _STATUS.fullmatch(text):
-        raise InvalidRecordError("status", "A status is a number of three digits.")
+        raise InvalidRecordError("status", "A status is a number from 100 to 599.")
     return int(text)
 
 
 def _length(value: object) -> int:
-    if value is None or value in _ABSENT:
+    if is_absent(value):
         return 0
     text = _text_or_whole_number(value)
     if text is None or not _LENGTH.fullmatch(text) or int(text) > RESPONSE_LENGTH_MAX:

@@ -78,7 +78,7 @@ def parse_record(item: object, index: int, received_at: datetime, rules: IngestR
         if name not in _FIELDS:
             return Rejection(index, told_id, "unknown_field", "No such field.", f"/{pointer_part(name)}", EVENT_TYPE)
     request_id = item.get("request_id")
-    if request_id is None:
+    if request_id is None or request_id == "-":
         return Rejection(index, None, "required", "This field is needed.", "/request_id", EVENT_TYPE)
     try:
         record = record_of(item)

@@ -109,13 +109,6 @@ def canonical_json(properties: Mapping[str, PropertyValue]) -> bytes:
     return _SORTED_JSON.encode(properties)
 
 
-def decimal_text(value: int | Decimal) -> str:
-    """Return a number without an exponent, as PostgreSQL prints a numeric."""
-    if isinstance(value, int):
-        return str(value)
-    return format(value or value.copy_abs(), "f")
-
-
 def _without_trailing_zeros(value: Decimal) -> int | Decimal:
     try:
         normal = _EXACT.normalize(value)

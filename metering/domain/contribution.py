@@ -3,27 +3,16 @@
 The ledger's statement computes the same in SQL (`metering.selectors.statements`); a property test compares the two.
 """
 
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Iterable
+from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
-from metering.domain.aggregations.description import Aggregation, MeasuredEvent
-from metering.domain.canonical import PropertyValue
-from metering.domain.property_values import text_of
-
-
-class MeterRule(NamedTuple):
-    """The rule of a meter. Without a `value_property` it measures the events' quantity."""
-
-    id: int
-    code: str
-    event_type: str
-    aggregation: Aggregation
-    value_property: str = ""
-    dimensions: tuple[str, ...] = ()
-    filters: Mapping[str, tuple[str, ...]] = {}
-    counts_from: datetime = datetime.min.replace(tzinfo=UTC)
+from metering.domain.aggregations.description import MeasuredEvent
+from metering.domain.conditions import passes
+from metering.domain.events import ParsedEvent
+from metering.domain.meter_rules import MeterRule
+from metering.formulas.domain.property_values import text_of
 
 
 class Contribution(NamedTuple):
@@ -39,24 +28,19 @@ def rules_counting_at(rules: Iterable[MeterRule], received_at: datetime) -> tupl
     return tuple(rule for rule in rules if rule.counts_from <= received_at)
 
 
-def contributions(
-    event_type: str,
-    quantity: Decimal,
-    properties: Mapping[str, PropertyValue],
-    rules: Iterable[MeterRule],
-) -> list[Contribution]:
-    """Return the contributions of an event, one for each meter that it feeds."""
-    return [
-        Contribution(
-            meter_id=rule.id,
-            quantity=rule.aggregation.measure(MeasuredEvent(quantity, properties, rule.value_property)),
-            dimensions={name: text_of(properties.get(name)) for name in rule.dimensions},
-        )
-        for rule in rules
-        if rule.event_type == event_type and passes(rule.filters, properties)
-    ]
-
-
-def passes(filters: Mapping[str, tuple[str, ...]], properties: Mapping[str, PropertyValue]) -> bool:
-    """Return whether every filtered property has one of its accepted texts; an absent one has none."""
-    return all(text_of(properties.get(name)) in texts for name, texts in filters.items())
+def contributions(event: ParsedEvent, rules: Iterable[MeterRule]) -> list[Contribution]:
+    """Return the contributions of an event, one for each meter that it feeds. Rules are of mergeable kinds."""
+    found = []
+    properties = event.properties
+    for rule in rules:
+        if (
+            rule.event_type == event.type
+            and rule.begins_at <= event.occurred_at < rule.ends_at
+            and passes(rule.filters, properties)
+        ):
+            measured = MeasuredEvent(event.quantity, properties, rule.value_property, formula=rule.formula)
+            amount = rule.aggregation.measure(measured)
+            if amount is not None:
+                dimensions = {name: text_of(properties.get(name)) for name in rule.dimensions}
+                found.append(Contribution(rule.id, amount, dimensions))
+    return found

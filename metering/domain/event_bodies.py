@@ -45,7 +45,15 @@ class Oversized(msgspec.Struct, frozen=True):
 
 
 OVERSIZED: Final = Oversized()
-Item = EventInput | msgspec.Raw | Oversized
+
+
+class Unreadable(msgspec.Struct, frozen=True):
+    """The placeholder of a line that is not JSON, with the reason."""
+
+    detail: str
+
+
+Item = EventInput | msgspec.Raw | Oversized | Unreadable
 
 
 class Submission(msgspec.Struct, frozen=True):
@@ -73,6 +81,22 @@ _ELEMENTS: Final = msgspec.json.Decoder(_Elements)
 _GLANCE: Final = msgspec.json.Decoder(_Glance)
 _UNREADABLE: Final = object()
 _FIELDS: Final = frozenset(EventInput.__struct_fields__)
+_ARRAY_ALONE: Final = (
+    'A batch is an object such as {"events": [...]}. An array alone is a batch of CloudEvents, and is sent as '
+    "application/cloudevents-batch+json."
+)
+_COMES_ALONE: Final = "A billing event comes alone, with a service key, and its names are not mixed with others."
+# The names by which another form is recognised that was sent as a plain event.
+_OTHER_FORMS: Final = {
+    "specversion": "This is a CloudEvent: its Content-Type is application/cloudevents+json, or "
+    "application/cloudevents-batch+json for an array of them.",
+    "TenantID": _COMES_ALONE,
+    "ProductCode": _COMES_ALONE,
+    "Quantity": f"The field is quantity. {_COMES_ALONE}",
+    "Timestamp": f"The field is timestamp. {_COMES_ALONE}",
+    "time": "The field is timestamp.",
+    "events": "A batch has one member, events, and no other.",
+}
 
 
 def decode_body(body: bytes) -> Submission:
@@ -98,6 +122,29 @@ def decode_body(body: bytes) -> Submission:
     return _measured_batch(batch) if is_wide else batch
 
 
+def decode_lines(body: bytes) -> Submission:
+    """Read one event a line, as NDJSON. Blank lines do not count. Raises `MalformedBodyError`.
+
+    A line that is no event is refused by itself, whatever it holds.
+    """
+    require_utf_8(body)
+    require_values_of_batch(body)
+    lines = [line for line in body.split(b"\n") if line.strip()]
+    _require_number_of_events(len(lines))
+    return Submission(is_batch=True, items=[_item_of_line(line) for line in lines])
+
+
+def _item_of_line(line: bytes) -> Item:
+    if holds_more_values(line, EVENT_VALUES_MAX):
+        return OVERSIZED
+    try:
+        return shape(msgspec.Raw(line))
+    except RefusedError:
+        return msgspec.Raw(line)
+    except MalformedBodyError as error:
+        return Unreadable(error.detail.replace("The body", "The line"))
+
+
 def require_values_of_batch(body: bytes) -> None:
     """Raise `MalformedBodyError` if the body has more values than 5000 events can."""
     if holds_more_values(body, BATCH_VALUES_MAX):
@@ -113,7 +160,8 @@ def _events_named_in(body: bytes) -> msgspec.Raw | None:
     try:
         events = decode(_GLANCE, body).events
     except msgspec.ValidationError as error:
-        raise MalformedBodyError("The body is not a JSON object.") from error
+        detail = _ARRAY_ALONE if body.lstrip().startswith(b"[") else "The body is not a JSON object."
+        raise MalformedBodyError(detail) from error
     return events if isinstance(events, msgspec.Raw) else None
 
 
@@ -122,10 +170,12 @@ def measured(element: msgspec.Raw) -> msgspec.Raw | Oversized:
     return OVERSIZED if holds_more_values(bytes(element), EVENT_VALUES_MAX) else element
 
 
-def shape(item: msgspec.Raw | Oversized | Mapping[str, Any]) -> EventInput:
+def shape(item: msgspec.Raw | Oversized | Unreadable | Mapping[str, Any]) -> EventInput:
     """Return an event of the right shape. Raises `RefusedError` that names the fault of another shape."""
     if isinstance(item, Oversized):
         refuse(TOO_LARGE_CODE, TOO_LARGE_DETAIL, "")
+    if isinstance(item, Unreadable):
+        refuse("invalid_json", item.detail, "")
     if not isinstance(item, msgspec.Raw):
         return _shape_of_members(item)
     try:
@@ -137,7 +187,7 @@ def shape(item: msgspec.Raw | Oversized | Mapping[str, Any]) -> EventInput:
 def _shape_of_members(members: Mapping[str, Any]) -> EventInput:
     for name in members:
         if name not in _FIELDS:
-            refuse("unknown_field", "No such field.", f"/{pointer_part(name)}")
+            refuse("unknown_field", _OTHER_FORMS.get(name, "No such field."), f"/{pointer_part(name)}")
     for name in ("id", "type"):
         if name not in members:
             refuse("required", "This field is needed.", f"/{name}")
@@ -157,7 +207,7 @@ def names_of(item: Item | Mapping[str, Any]) -> tuple[str | None, str]:
     """Return the id for a rejection, if an event could have it, and the type that the event names, if any."""
     if isinstance(item, EventInput):
         return reportable_id(item.id), item.type
-    members = _members_or_none(item)
+    members = {} if isinstance(item, Unreadable) else _members_or_none(item)
     claimed = members.get("type")
     return reportable_id(members.get("id")), claimed if isinstance(claimed, str) else ""
 
@@ -175,10 +225,11 @@ def _readable_members(raw: msgspec.Raw) -> dict[str, Any]:
         members = decode(MEMBERS, raw)
     except msgspec.ValidationError:
         refuse("invalid_type", "An event is a JSON object.", "")
-    return {name: _readable(value) for name, value in members.items()}
+    return {name: readable(value) for name, value in members.items()}
 
 
-def _readable(raw: msgspec.Raw) -> object:
+def readable(raw: msgspec.Raw) -> object:
+    """Return a member's value; of a number that is too long to read, a value that every rule refuses."""
     try:
         return decode(VALUE, raw)
     except msgspec.ValidationError:
@@ -197,6 +248,10 @@ def _members_or_none(item: msgspec.Raw | Oversized | Mapping[str, Any]) -> Mappi
 
 
 def _batch_of(items: Sequence[Item]) -> Submission:
-    if not 1 <= len(items) <= EVENTS_PER_BATCH_MAX:
-        raise MalformedBodyError(f"A batch holds 1 to {EVENTS_PER_BATCH_MAX} events, not {len(items)}.")
+    _require_number_of_events(len(items))
     return Submission(is_batch=True, items=items)
+
+
+def _require_number_of_events(number: int) -> None:
+    if not 1 <= number <= EVENTS_PER_BATCH_MAX:
+        raise MalformedBodyError(f"A batch holds 1 to {EVENTS_PER_BATCH_MAX} events, not {number}.")

@@ -3,7 +3,7 @@
 `parse_event` applies the contract's rules, and returns a `ParsedEvent` or a `Rejection`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final, NoReturn
@@ -19,15 +19,19 @@ from metering.domain.canonical import (
     content_hash_of_canonical,
     event_key,
 )
+from metering.domain.conditions import passes
 from metering.domain.event_bodies import ID_CHARACTERS_MAX, EventInput, Item, names_of, shape
 from metering.domain.events import IngestRules, ParsedEvent, RefusedError, Rejection, refuse
 from metering.domain.instants import InvalidInstantError, read_instant
+from metering.domain.meter_rules import MeterRule
 from metering.domain.quantities import read_quantity
 from metering.domain.texts import is_storable, pointer_part
 
 SUBJECT_CHARACTERS_MAX: Final = 255
 PROPERTIES_MAX: Final = 50
 PROPERTIES_BYTES_MAX: Final = 4096
+# As seconds the year 5138, as milliseconds 1973.
+SECONDS_MAX: Final = 10**11
 _NO_PROPERTIES: Final = b"{}"
 _ONE: Final = Decimal(1)
 _PLAIN: Final = frozenset({str, bool, type(None)})
@@ -51,7 +55,7 @@ def parse_event(
         return _judge(event, index, received_at, rules, source)
     except RefusedError as refused:
         told_id, told_type = names_of(item if event is None else event)
-        return Rejection(index, told_id, refused.code, refused.detail, refused.pointer, told_type)
+        return Rejection(index, told_id, refused.code, refused.detail, refused.pointer, told_type, source)
 
 
 def _judge(
@@ -75,6 +79,8 @@ def _judge(
         occurred_at = received_at if received_at.tzinfo is UTC else received_at.astimezone(UTC)
     else:
         occurred_at = given
+    if event.type in rules.formulas:
+        _require_values(rules.formulas[event.type], Decimal(quantity), properties, occurred_at, received_at)
     return ParsedEvent(
         index,
         event_key(source, event.id),
@@ -89,6 +95,27 @@ def _judge(
         properties_json,
         event.tenant,
     )
+
+
+def _require_values(
+    meters: Sequence[MeterRule],
+    quantity: Decimal,
+    properties: Mapping[str, PropertyValue],
+    occurred_at: datetime,
+    received_at: datetime,
+) -> None:
+    """Refuse an event that a meter counts and whose value it cannot compute: it would be billed as nothing."""
+    for meter in meters:
+        if (
+            meter.formula is not None
+            and meter.counts_from <= received_at
+            and meter.begins_at <= occurred_at < meter.ends_at
+            and passes(meter.filters, properties)
+        ):
+            failure = meter.formula.failure(quantity, properties)
+            if failure is not None:
+                pointer = "/properties" if failure.name is None else f"/properties/{pointer_part(failure.name)}"
+                refuse("formula_failed", f"The meter {meter.code} cannot be computed: {failure.reason}.", pointer)
 
 
 def _require_id(text: str) -> None:
@@ -116,7 +143,7 @@ def _occurred_at(value: object, rules: IngestRules) -> datetime | None:
     if instant < rules.window_start:
         refuse(
             "timestamp_too_old",
-            f"Before {_shown(rules.window_start)}, the start of the backfill window.",
+            f"Before {_shown(rules.window_start)}, the start of the backfill window.{_seconds_hint(value)}",
             "/timestamp",
         )
     if instant > rules.latest:
@@ -126,6 +153,13 @@ def _occurred_at(value: object, rules: IngestRules) -> datetime | None:
             "/timestamp",
         )
     return instant
+
+
+def _seconds_hint(value: object) -> str:
+    """Return what to say about an integer that is a time of these years only if it counts seconds."""
+    if isinstance(value, int) and value < SECONDS_MAX:
+        return f" An integer is epoch milliseconds: if {value} counts seconds, send {value}000."
+    return ""
 
 
 def _quantity(value: object) -> int | Decimal:

@@ -1,5 +1,6 @@
 """Accepted events, rejections, and the rules that decide."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import NoReturn
@@ -7,15 +8,20 @@ from typing import NoReturn
 import msgspec
 
 from metering.domain.canonical import PropertyValue
+from metering.domain.meter_rules import MeterRule
 
 
 class IngestRules(msgspec.Struct, frozen=True):
-    """The rules for one tenant at one moment. Both bounds are included in the window."""
+    """The rules for one tenant at one moment. Both bounds are included in the window.
+
+    `formulas` are the meters, by event type, of which an event must have a value.
+    """
 
     window_start: datetime
     latest: datetime
     known_types: frozenset[str]
     accepts_tenant: bool = False
+    formulas: Mapping[str, Sequence[MeterRule]] = {}
 
 
 class ParsedEvent(msgspec.Struct, frozen=True, gc=False):
@@ -38,7 +44,7 @@ class ParsedEvent(msgspec.Struct, frozen=True, gc=False):
 class Rejection(msgspec.Struct, frozen=True):
     """Why one event was refused.
 
-    `pointer` is a JSON Pointer (RFC 6901) into the event; `type` is the type that it named, if any.
+    `pointer` is a JSON Pointer (RFC 6901) into the event; `type` and `source` are those that it named, if any.
     """
 
     index: int
@@ -47,6 +53,7 @@ class Rejection(msgspec.Struct, frozen=True):
     detail: str
     pointer: str
     type: str = ""
+    source: str = ""
 
 
 class RefusedError(Exception):

@@ -4,6 +4,7 @@ Whatever the bytes, only `MalformedBodyError` is raised. If an object names a me
 counts, as in PostgreSQL's jsonb. A lone surrogate or a byte that is not UTF-8 makes a body malformed.
 """
 
+from codecs import BOM_UTF8
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, TypeVar
 
@@ -42,7 +43,9 @@ def decode_object(body: bytes) -> dict[str, Any]:
 
 
 def require_utf_8(body: bytes) -> None:
-    """Raise `MalformedBodyError` unless the body is UTF-8."""
+    """Raise `MalformedBodyError` unless the body is UTF-8, without a byte order mark."""
+    if body.startswith(BOM_UTF8):
+        raise MalformedBodyError("The body begins with a byte order mark. Send UTF-8 without one.")
     try:
         body.decode()
     except UnicodeDecodeError as error:

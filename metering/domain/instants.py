@@ -75,7 +75,8 @@ def _read_rfc_3339(text: str) -> datetime:
     upper = text.upper()
     shape = _RFC_3339.fullmatch(upper)
     if shape is None:
-        raise InvalidInstantError("Not a time such as 2026-11-21T09:30:00Z.")
+        milliseconds = " Epoch milliseconds are an integer, without quotes." if text.isdecimal() else ""
+        raise InvalidInstantError(f"Not a time such as 2026-11-21T09:30:00Z.{milliseconds}")
     if shape["offset"] is None:
         raise InvalidInstantError("A time needs an offset: Z, or one such as +01:00.")
     leap = shape["second"] == "60"

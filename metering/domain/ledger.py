@@ -1,8 +1,8 @@
 """Values about the ledger: a tenant's half of it, the result of an ingest, and drifts of rollups."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -12,12 +12,16 @@ TENANT_SCOPE = UUID(int=0)
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """One tenant's live or test half of the ledger, with the time zone of its days."""
+    """One tenant's live or test half of the ledger, with the time zone of its days.
+
+    Billing periods are months from `period_anchor_on`; without it those of the calendar.
+    """
 
     tenant_id: UUID
     is_live: bool
     time_zone: str
     backfill_days: int
+    period_anchor_on: date | None = None
 
     @property
     def lock_key(self) -> int:
@@ -30,13 +34,14 @@ class Ledger:
 class CounterKey:
     """A counter of a limit that ingest updates.
 
-    `scope_id` is a key's id, or TENANT_SCOPE; the period is half-open.
+    `scope_id` is a key's id, TENANT_SCOPE, or a digest of `subject`; the period is half-open.
     """
 
     scope_id: UUID
     meter_id: int
     period_start: datetime
     period_end: datetime
+    subject: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Days, months and billing periods of a tenant's time zone, as half-open spans of UTC.
+"""Days, weeks, months and billing periods of a tenant's time zone, as half-open spans of UTC.
 
 Spans of one kind tile time: each ends when the next begins, whatever daylight saving does.
 A day begins at the first instant that the zone's calendar gives to it or to a later day; so a
@@ -9,7 +9,6 @@ day that the zone skipped (Apia, 30 December 2011) is an empty span.
 import re
 from calendar import monthrange
 from datetime import UTC, date, datetime, time, timedelta
-from decimal import ROUND_HALF_UP, Context, Decimal
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final, NamedTuple, Self
@@ -17,20 +16,33 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 _HOUR: Final = timedelta(hours=1)
 _DAY: Final = timedelta(days=1)
+_WEEK_DAYS: Final = 7
+# Billing periods of a tenant without a subscription are the calendar's months.
+_FIRST_OF_A_MONTH: Final = date(2000, 1, 1)
 _SECOND: Final = timedelta(seconds=1)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _HOURS_SHOWN: Final = 24
 _MONTHS_IN_YEAR: Final = 12
 _YEAR_MONTH: Final = re.compile(r"(\d{4})-(0[1-9]|1[0-2])", re.ASCII)
-_FORECAST_STEP: Final = Decimal("1E-9")
-_FORECAST_CONTEXT: Final = Context(prec=80, rounding=ROUND_HALF_UP)
 
 
 class Period(StrEnum):
     """The periods after which a quota starts again."""
 
     DAY = "day"
+    WEEK = "week"
     MONTH = "month"
+    BILLING = "billing"
+
+    @property
+    def words(self) -> str:
+        """Return the period as in "500 requests a billing period"."""
+        return "billing period" if self is Period.BILLING else self.value
+
+    @property
+    def words_of_current(self) -> str:
+        """Return the current period as in "500 requests this week"."""
+        return "today" if self is Period.DAY else f"this {self.words}"
 
 
 class Span(NamedTuple):
@@ -100,12 +112,29 @@ def month_span(month: YearMonth, zone: str) -> Span:
     )
 
 
-def span_of(period: Period, as_of: datetime, zone: str) -> Span:
-    """Return the day or month of `zone` in which `as_of` lies."""
-    day = local_day(as_of, zone)
+def span_of(period: Period, as_of: datetime, zone: str, anchor_on: date | None = None) -> Span:
+    """Return the period of `zone` in which `as_of` lies; see `days_of`."""
+    first, end = days_of(period, local_day(as_of, zone), anchor_on)
+    return Span(start_of_day(first, zone), start_of_day(end, zone))
+
+
+def days_of(period: Period, day: date, anchor_on: date | None = None) -> tuple[date, date]:
+    """Return the first day of the period in which `day` lies, and the first day of the next one.
+
+    A week begins on Monday (ISO 8601). Billing periods are months from `anchor_on`, as in rule A2; without it those of
+    the calendar.
+    """
     if period is Period.DAY:
-        return day_span(day, zone)
-    return month_span(YearMonth.of(day), zone)
+        return day, day + _DAY
+    if period is Period.WEEK:
+        monday = day - day.weekday() * _DAY
+        return monday, monday + _WEEK_DAYS * _DAY
+    anchor = anchor_on if anchor_on is not None and period is Period.BILLING else _FIRST_OF_A_MONTH
+    number = (day.year - anchor.year) * _MONTHS_IN_YEAR + day.month - anchor.month
+    first = _day_of_month(anchor, number)
+    if first > day:
+        return _day_of_month(anchor, number - 1), first
+    return first, _day_of_month(anchor, number + 1)
 
 
 @lru_cache(maxsize=4096)
@@ -119,6 +148,7 @@ def local_day(instant: datetime, zone: str) -> date:
     return day + _DAY if instant >= start_of_day(day + _DAY, zone) else day
 
 
+@lru_cache(maxsize=4096)
 def last_local_day(span: Span, zone: str) -> date:
     """Return the day of a span's last microsecond in a zone; an empty span has the day of its instant."""
     return local_day(max(span.start, span.end - _MICROSECOND), zone)
@@ -173,22 +203,6 @@ def anchored_span(anchor: datetime, index: int, zone: str) -> Span:
         _boundary(anchor, index, zone),
         _boundary(anchor, index + 1, zone),
     )
-
-
-def forecast(quantity: Decimal, span: Span, as_of: datetime) -> Decimal:
-    """Project `quantity`, counted in `span` up to `as_of`, in a straight line to its end.
-
-    Rounded half-up to 9 places, without trailing zeros. Before the span has begun and after its
-    end, the quantity itself is returned.
-    """
-    elapsed = (as_of - span.start) // _MICROSECOND
-    length = (span.end - span.start) // _MICROSECOND
-    if not 0 < elapsed < length:
-        return quantity
-    context = _FORECAST_CONTEXT
-    projected = context.divide(context.multiply(quantity, Decimal(length)), Decimal(elapsed))
-    rounded = context.normalize(context.quantize(projected, _FORECAST_STEP))
-    return Decimal(format(rounded, "f"))
 
 
 @lru_cache(maxsize=4096)

@@ -1,4 +1,4 @@
-"""Exact quantities: parsing and addition without losing a digit."""
+"""Exact quantities: parsing and addition without losing a digit, and the one division, which rounds."""
 
 import re
 from decimal import Context, Decimal, Inexact
@@ -10,6 +10,9 @@ from metering.domain.canonical import InexactNumberError, canonical_number
 EXACT: Final = Context(prec=100, traps=[Inexact])
 QUANTITY_DIGITS_MAX: Final = 20
 QUANTITY_DECIMAL_PLACES_MAX: Final = 9
+_QUOTIENT_STEP: Final = Decimal("0.000000001")
+# Digits for the numerator of the largest quotient; the whole part of a quotient is exact.
+_QUOTIENTS: Final = Context(prec=200)
 _QUANTITY_TEXT: Final = re.compile(r"-?[0-9]{1,60}(?:\.[0-9]{1,60})?(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
 _PLAIN_QUANTITY_TEXT: Final = re.compile(r"[0-9]{1,11}(?:\.[0-9]{1,9})?", re.ASCII)
 
@@ -55,3 +58,11 @@ def _bounded_quantity(value: int | Decimal) -> int | Decimal:
         if len(digits) > QUANTITY_DIGITS_MAX:
             raise ValueError("At most 20 digits.")
     return number
+
+
+def divided(dividend: Decimal, divisor: Decimal) -> Decimal:
+    """Return a quotient of numbers that are not negative, rounded half-up to 9 places, without trailing zeros."""
+    halves = _QUOTIENTS.multiply(divisor, Decimal(2))
+    doubled = _QUOTIENTS.divide(_QUOTIENTS.multiply(dividend, Decimal(2)), _QUOTIENT_STEP)
+    whole = _QUOTIENTS.divide_int(_QUOTIENTS.add(doubled, divisor), halves)
+    return Decimal(format(_QUOTIENTS.normalize(_QUOTIENTS.multiply(whole, _QUOTIENT_STEP)), "f"))

@@ -30,7 +30,8 @@ _ENCODER: Final = msgspec.json.Encoder()
 class RoundReport:
     """An event to store. `claim` is what it takes of limits that decide; None if it is stored whatever they say.
 
-    `contributions` are to meters of additive kinds alone; `counters` are the limits that count the event.
+    `watched` are the hard quotas that count such an event: a claim that takes nothing.
+    `contributions` are to meters that are added up alone; `counters` are the limits that count the event.
     """
 
     ledger: Ledger
@@ -40,6 +41,7 @@ class RoundReport:
     contributions: tuple[Contribution, ...]
     counters: tuple[CounterKey, ...]
     claim: Claim | None = None
+    watched: Claim | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +54,13 @@ class RoundQuestion:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The event is stored, or was before; or the decision says that it is not. None: no limit was to decide."""
+    """The event is stored, or was before; or the decision says that it is not. None: no limit was to decide.
+
+    `used` are the levels of what was watched, in the claim's order, after the round; None if one is unknown.
+    """
 
     decision: Decision | None = None
+    used: tuple[Decimal, ...] | None = None
 
 
 class HeldCounter(NamedTuple):
@@ -143,6 +149,11 @@ class RoundLimits:
             return None
         return Decision(is_allowed=True, limits=limit_states_at(claim, *levels, is_taken=False))
 
+    def used_of(self, ledger: int, claim: Claim) -> tuple[Decimal, ...] | None:
+        """Return the levels of the claim's counters. None: one is unknown."""
+        levels = self._levels(ledger, claim)
+        return None if levels is None else tuple(levels[1])
+
     def _levels(self, ledger: int, claim: Claim) -> tuple[list[Bucket], list[Decimal]] | None:
         used = [self.used[HeldCounter(ledger, counter.key)] for counter in claim.counters]
         buckets = [self.buckets[HeldBucket(ledger, throttle.scope_id)] for throttle in claim.throttles]
@@ -153,9 +164,10 @@ class RoundLimits:
         return known_buckets, known_used
 
     def _take(self, ledger: int, claim: Claim) -> None:
-        for counter in claim.counters:
-            held = HeldCounter(ledger, counter.key)
-            self.used[held] = EXACT.add(self.used[held] or _ZERO, counter.amount)
+        # Quotas of equal periods share a counter, such as a month's and a billing period's.
+        for key, amount in {counter.key: counter.amount for counter in claim.counters}.items():
+            held = HeldCounter(ledger, key)
+            self.used[held] = EXACT.add(self.used[held] or _ZERO, amount)
         for throttle in claim.throttles:
             scope = HeldBucket(ledger, throttle.scope_id)
             taken = take(self.buckets[scope], throttle.rate, throttle.burst, claim.cost, claim.as_of)

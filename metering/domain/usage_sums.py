@@ -14,11 +14,12 @@ from typing import Any, Final, NamedTuple
 
 from metering.domain.aggregations.description import Aggregation, MeasuredEvent
 from metering.domain.canonical import PropertyValue
-from metering.domain.contribution import MeterRule, passes
+from metering.domain.conditions import passes
 from metering.domain.events import ParsedEvent
 from metering.domain.ledger import CounterKey
-from metering.domain.property_values import text_of
+from metering.domain.meter_rules import FIRST, LAST, MeterRule
 from metering.domain.quantities import EXACT
+from metering.formulas.domain.property_values import text_of
 
 QUARTER_MINUTES: Final = 15
 _ZERO: Final = Decimal(0)
@@ -45,6 +46,27 @@ def usage_sums(events: Iterable[ParsedEvent], rules: Iterable[MeterRule]) -> lis
     ]
 
 
+def amounts_of_counters(
+    events: Sequence[ParsedEvent],
+    rules: Sequence[MeterRule],
+    sums: Iterable[UsageSum],
+    counters: Sequence[CounterKey],
+) -> dict[CounterKey, Decimal]:
+    """Return what the events add to each counter. `sums` are those of all of them; a subject's are summed apart."""
+    amounts = counter_sums(sums, [key for key in counters if key.subject is None])
+    by_subject: dict[str, list[CounterKey]] = {}
+    for key in counters:
+        if key.subject is not None:
+            by_subject.setdefault(key.subject, []).append(key)
+    if by_subject:
+        of_subject: dict[str | None, list[ParsedEvent]] = {}
+        for event in events:
+            of_subject.setdefault(event.subject, []).append(event)
+        for subject, keys in by_subject.items():
+            amounts |= counter_sums(usage_sums(of_subject.get(subject, ()), rules), keys)
+    return amounts
+
+
 def counter_sums(sums: Iterable[UsageSum], counters: Sequence[CounterKey]) -> dict[CounterKey, Decimal]:
     """Return what the sums add to each counter. A counter's period is of whole days, so of whole quarters."""
     amounts: dict[CounterKey, Decimal] = {}
@@ -63,8 +85,9 @@ class _Columns:
     def __init__(self, events: Sequence[ParsedEvent]) -> None:
         self.properties = [event.properties for event in events]
         self._quantities = [event.quantity for event in events]
-        quarters = {at: _quarter_of(at) for at in {event.occurred_at for event in events}}
-        self._quarters = [quarters[event.occurred_at] for event in events]
+        self._instants = [event.occurred_at for event in events]
+        quarters = {at: _quarter_of(at) for at in set(self._instants)}
+        self._quarters = [quarters[at] for at in self._instants]
         self._groups: dict[tuple[str, ...], _Groups] = {}
 
     def groups(self, dimensions: tuple[str, ...]) -> "_Groups":
@@ -75,12 +98,26 @@ class _Columns:
             known = self._groups[dimensions] = _Groups(list(zip(self._quarters, *texts, strict=True)))
         return known
 
-    def measured(self, value_property: str) -> Iterable[tuple[Any, ...]]:
-        """Return what a meter may measure of each event. The class tells true from 1, which are equal."""
-        if not value_property:
-            return zip(self._quantities, repeat(None), repeat(None))
-        values = [properties.get(value_property) for properties in self.properties]
-        return zip(self._quantities, [value.__class__ for value in values], values, strict=True)
+    def measured(self, names: Sequence[str]) -> Iterable[tuple[Any, ...]]:
+        """Return what a meter may measure of each event: its quantity, and the classes and values of its properties.
+
+        The classes tell true from 1, which are equal.
+        """
+        if not names:
+            return zip(self._quantities, repeat(()), repeat(()))
+        columns = [[properties.get(name) for properties in self.properties] for name in names]
+        classes = zip(*([value.__class__ for value in column] for column in columns), strict=True)
+        return zip(self._quantities, classes, zip(*columns, strict=True), strict=True)
+
+    def counted_by(self, rule: MeterRule) -> list[bool] | None:
+        """Return whether each event is of this version of a meter and passes its filters. None: all are."""
+        is_for_ever = rule.begins_at == FIRST and rule.ends_at == LAST
+        if is_for_ever and not rule.filters:
+            return None
+        return [
+            (is_for_ever or rule.begins_at <= at < rule.ends_at) and passes(rule.filters, properties)
+            for at, properties in zip(self._instants, self.properties, strict=True)
+        ]
 
 
 class _Groups:
@@ -95,13 +132,18 @@ class _Groups:
 def _sums_of_rule(rule: MeterRule, columns: _Columns) -> list[UsageSum]:
     """Measure each distinct event once, and merge it as often as it comes."""
     name, aggregation, merge = rule.value_property, rule.aggregation, rule.aggregation.merge
+    names = rule.formula.names if rule.formula is not None else (name,) if name else ()
     groups = columns.groups(rule.dimensions)
-    pairs: Iterable[tuple[Any, Any]] = zip(groups.numbers, columns.measured(name), strict=True)
-    if rule.filters:
-        pairs = compress(pairs, [passes(rule.filters, properties) for properties in columns.properties])
+    pairs: Iterable[tuple[Any, Any]] = zip(groups.numbers, columns.measured(names), strict=True)
+    counted = columns.counted_by(rule)
+    if counted is not None:
+        pairs = compress(pairs, counted)
     merged: dict[int, tuple[Decimal, int]] = {}
-    for (number, (quantity, _, value)), count in Counter(pairs).items():
-        amount = aggregation.measure(MeasuredEvent(quantity, {name: value}, name))
+    for (number, (quantity, _, values)), count in Counter(pairs).items():
+        properties = dict(zip(names, values, strict=True))
+        amount = aggregation.measure(MeasuredEvent(quantity, properties, name, formula=rule.formula))
+        if amount is None:
+            continue
         if count > 1:
             amount = _of_many(aggregation, amount, count)
         held = merged.get(number)
@@ -120,7 +162,7 @@ def _sums_of_rule(rule: MeterRule, columns: _Columns) -> list[UsageSum]:
 
 def _of_many(aggregation: Aggregation, quantity: Decimal, count: int) -> Decimal:
     """Return the quantity of so many equal events."""
-    if aggregation.is_additive:
+    if aggregation.is_summed:
         return EXACT.multiply(quantity, Decimal(count))
     return reduce(aggregation.merge, repeat(quantity, count))
 

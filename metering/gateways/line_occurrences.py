@@ -20,12 +20,13 @@ _SECOND: Final = timedelta(seconds=1)
 _CREATE: Final = """
 CREATE TABLE line (second INTEGER, digest BLOB, occurrences INTEGER NOT NULL,
     PRIMARY KEY (second, digest)) WITHOUT ROWID"""
+_FORGET: Final = "DELETE FROM line WHERE second < (SELECT max(second) FROM line) - ?"
 _COUNT: Final = """
 INSERT INTO line VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET occurrences = occurrences + 1 RETURNING occurrences"""
 
 
 class OccurrenceCounter:
-    """Counts the lines of one file. Use it in a `with` statement."""
+    """Counts the lines of one file. Use it in a `with` statement, or close it."""
 
     def __init__(self) -> None:
         # The empty name is SQLite's own for a private temporary database.
@@ -46,7 +47,15 @@ class OccurrenceCounter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Forget everything. It cannot be used afterwards."""
         self._connection.close()
+
+    def forget_before_last(self, span: timedelta) -> None:
+        """Forget the lines that are older than the latest one by more than `span`."""
+        self._connection.execute(_FORGET, (span // _SECOND,))
 
     def count(self, line: bytes, request_time: datetime) -> int:
         """Count `line` and return how often it has occurred so far, from 1.

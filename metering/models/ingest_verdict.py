@@ -23,6 +23,7 @@ class IngestVerdict(models.Model):
     api_key_id = models.UUIDField(null=True)
     request_id = models.CharField(max_length=128, blank=True)
     event_id = models.CharField(max_length=255, blank=True)
+    source = models.CharField(max_length=1024, blank=True, default="")
     event_type = models.CharField(max_length=100, blank=True)
     verdict = models.CharField(max_length=9, choices=Verdict.choices)
     code = models.CharField(max_length=60)

@@ -62,7 +62,7 @@ class EventIdentity(LedgerRow):
 
 
 class EventVoid(LedgerRow):
-    """A later row that cancels an event."""
+    """A later row that cancels an event, and names the event that replaces it, if one does."""
 
     pk = models.CompositePrimaryKey("tenant_id", "is_live", "key")
     key = models.BinaryField()
@@ -70,6 +70,8 @@ class EventVoid(LedgerRow):
     reason = models.TextField()
     voided_by = models.TextField()
     voided_at = models.DateTimeField()
+    replaced_by = models.TextField(null=True)  # noqa: DJ001 - null: nothing replaces the event
+    replaced_by_key = models.BinaryField(null=True)
 
     class Meta:
         managed = False

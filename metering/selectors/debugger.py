@@ -31,13 +31,14 @@ class SentEventFilters:
     event_type: str = ""
     api_key_id: UUID | None = None
     event_id: str = ""
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class SentEvent:
     """One event that was sent.
 
-    `source` and `quantity` are set for stored events, `code` and `detail` for the others.
+    `source` is that of a CloudEvent; `quantity` is set for stored events, `code` and `detail` for the others.
     """
 
     at: datetime
@@ -51,6 +52,8 @@ class SentEvent:
     code: str = ""
     detail: str = ""
     is_voided: bool = False
+    replaced_by: str | None = None
+    amends: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +123,7 @@ def _stored(ledger: Ledger, filters: SentEventFilters, cursor: SentEventCursor, 
     if not filters.event_id:
         wanted = EventFilters(type=filters.event_type or None, api_key_id=filters.api_key_id)
         return events_page(ledger=ledger, filters=wanted, page=PageRequest(limit, cursor.event)).rows
-    event = event_by_id(ledger=ledger, event_id=filters.event_id)
+    event = event_by_id(ledger=ledger, event_id=filters.event_id, source=filters.source)
     if event is None or cursor.event is not None:
         return []
     is_wanted = filters.event_type in {"", event.type} and filters.api_key_id in {None, event.api_key_id}
@@ -143,6 +146,8 @@ def _refused(ledger: Ledger, filters: SentEventFilters, cursor: SentEventCursor,
         verdicts = verdicts.filter(api_key_id=filters.api_key_id)
     if filters.event_id:
         verdicts = verdicts.filter(event_id=filters.event_id)
+    if filters.source:
+        verdicts = verdicts.filter(source=filters.source)
     return list(verdicts.order_by("-received_at", "-id")[:limit])
 
 
@@ -157,6 +162,8 @@ def _of_event(event: StoredEvent) -> SentEvent:
         quantity=event.quantity,
         subject=event.subject,
         is_voided=event.void is not None,
+        replaced_by=event.void.replaced_by if event.void else None,
+        amends=event.amends,
     )
 
 
@@ -167,6 +174,7 @@ def _of_verdict(verdict: IngestVerdict) -> SentEvent:
         event_id=verdict.event_id,
         event_type=verdict.event_type,
         api_key_id=verdict.api_key_id,
+        source=verdict.source,
         code=verdict.code,
         detail=verdict.detail,
     )

@@ -60,6 +60,7 @@ VOIDS: Final = LedgerTable(
         ("reason", "t.reason"),
         ("voided_by", "t.voided_by"),
         ("voided_at", "t.voided_at"),
+        ("replaced_by", "t.replaced_by"),
     ),
 )
 HOURS: Final = LedgerTable(

@@ -14,18 +14,20 @@ from typing import Final
 
 from accounts.sql import fetch_all
 from metering.domain.ledger import Drift, Ledger
+from metering.domain.meter_rules import MeterRule
 from metering.domain.retention import Seam
 from metering.selectors.aggregation_sql import collected_by_meter
 from metering.selectors.catalog import rules_in_rollups
+from metering.selectors.formula_sql import with_formulas
 from metering.selectors.retention import EVERYTHING, seam_of
 from metering.selectors.sealed_rollups import sealed_drifts
 from metering.selectors.statements import (
-    HOUR_BUCKETS,
     LOCAL_DAY,
     METERS,
     aggregation_of,
     contributions_of,
     day_buckets,
+    hour_buckets,
     meters_parameter,
 )
 
@@ -46,7 +48,7 @@ def buckets_from_ledger(only: str = "") -> str:
     """
     return f"""
 WITH counted AS (
-    SELECT e.key, e.occurred_at, e.received_at, e.type, e.quantity, e.api_key_id, e.properties
+    SELECT e.key, e.occurred_at, e.received_at, e.type, e.quantity, e.subject, e.api_key_id, e.properties
     FROM event AS e
     WHERE e.tenant_id = %(tenant_id)s AND e.is_live = %(is_live)s AND e.occurred_at >= %(hours_from)s::timestamptz
         AND NOT EXISTS (
@@ -54,7 +56,7 @@ WITH counted AS (
 ),
 {METERS},
 {contributions_of("counted")},
-hour_in_ledger AS ({HOUR_BUCKETS}),
+hour_in_ledger AS ({hour_buckets()}),
 day_in_ledger AS ({_DAYS})"""
 
 
@@ -72,13 +74,16 @@ DRIFTS = f"""
 {buckets_from_ledger("AND e.occurred_at < %(before)s::timestamptz")},
 hour_in_rollup AS (
     SELECT meter_id, hour, {_of("usage_hour")} AS quantity, sum(events) AS events FROM usage_hour
-    WHERE tenant_id = %(tenant_id)s AND is_live = %(is_live)s AND hour >= %(hours_from)s::timestamptz GROUP BY 1, 2
+    WHERE tenant_id = %(tenant_id)s AND is_live = %(is_live)s AND hour >= %(hours_from)s::timestamptz
+        AND meter_id <> ALL(%(being_filled)s::bigint[])
+    GROUP BY 1, 2
 ),
 day_in_rollup AS (
     SELECT meter_id, day, api_key_id, dimension_key, min(dimensions::text)::jsonb AS dimensions,
         {_of("usage_day")} AS quantity,
         sum(events) AS events
     FROM usage_day WHERE tenant_id = %(tenant_id)s AND is_live = %(is_live)s AND day >= %(days_from)s::date
+        AND meter_id <> ALL(%(being_filled)s::bigint[])
     GROUP BY 1, 2, 3, 4
 ),
 compared AS (
@@ -123,6 +128,23 @@ SELECT
 """
 
 
+BUCKETS: Final = """
+SELECT
+    (SELECT count(*) FROM (SELECT FROM usage_hour
+        WHERE tenant_id = %(tenant_id)s AND is_live = %(is_live)s AND hour >= %(hours_from)s::timestamptz
+        GROUP BY meter_id, hour) AS h),
+    (SELECT count(*) FROM (SELECT FROM usage_day
+        WHERE tenant_id = %(tenant_id)s AND is_live = %(is_live)s AND day >= %(days_from)s::date
+        GROUP BY meter_id, day) AS d)
+"""
+
+
+def buckets_of(ledger: Ledger) -> tuple[int, int]:
+    """Return how many hours and how many days of its meters a comparison looks at: those that the rollups have."""
+    hours, days = fetch_all(BUCKETS, _parameters(ledger, seam_of(ledger)))[0]
+    return hours, days
+
+
 def drifts_of(ledger: Ledger) -> list[Drift]:
     """Return the buckets in which a rollup differs from the ledger, at most DRIFTS_MAX, and claims without events.
 
@@ -152,7 +174,7 @@ def _drifts(ledger: Ledger, parameters: Mapping[str, object], end: Seam) -> list
     }
     return [
         Drift(ledger.tenant_id, ledger.is_live, rollup, json.loads(bucket), *numbers)
-        for rollup, bucket, *numbers in fetch_all(DRIFTS, {**parameters, **ends})
+        for rollup, bucket, *numbers in fetch_all(with_formulas(DRIFTS, _compared_rules()), {**parameters, **ends})
     ]
 
 
@@ -161,9 +183,15 @@ def _parameters(ledger: Ledger, seam: Seam) -> dict[str, object]:
         "tenant_id": ledger.tenant_id,
         "is_live": ledger.is_live,
         "time_zone": ledger.time_zone,
-        "meters": meters_parameter(rules_in_rollups()),
+        "meters": meters_parameter(_compared_rules()),
+        "being_filled": sorted({rule.id for rule in rules_in_rollups() if not rule.is_filled}),
         **seam_parameters(seam),
     }
+
+
+def _compared_rules() -> list[MeterRule]:
+    """Return the meters whose rollups must equal the ledger: all that are not being filled."""
+    return [rule for rule in rules_in_rollups() if rule.is_filled]
 
 
 def _orphans(ledger: Ledger, table: str, matched: int, total: int) -> list[Drift]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 from uuid import UUID
 
+from accounts.domain.principal import TenantFacts
 from accounts.models import JobOutcome, JobRun, Tenant
 from metering.domain.ledger import Ledger
 
@@ -23,6 +24,17 @@ def ledgers(*, slugs: list[str] | None = None, tenant_ids: list[UUID] | None = N
         tenants = tenants.filter(slug__in=slugs)
     if tenant_ids is not None:
         tenants = tenants.filter(pk__in=tenant_ids)
-    for tenant_id, time_zone, backfill_days in tenants.values_list("pk", "time_zone", "backfill_days"):
+    for tenant in tenants.only("time_zone", "backfill_days", "period_anchor_on"):
         for is_live in (True, False):
-            yield Ledger(tenant_id=tenant_id, is_live=is_live, time_zone=time_zone, backfill_days=backfill_days)
+            yield half_of(tenant, is_live=is_live)
+
+
+def half_of(tenant: Tenant | TenantFacts, *, is_live: bool) -> Ledger:
+    """Return the live or the test half of a tenant's ledger."""
+    return Ledger(
+        tenant_id=tenant.id,
+        is_live=is_live,
+        time_zone=tenant.time_zone,
+        backfill_days=tenant.backfill_days,
+        period_anchor_on=tenant.period_anchor_on,
+    )

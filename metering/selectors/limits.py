@@ -4,14 +4,12 @@ Each process reads a usage plan once a second, not once a request; a change appl
 that time.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 from uuid import UUID
-
-from django.db.models.expressions import RawSQL
 
 from accounts.domain.principal import Principal, TenantFacts
 from accounts.domain.reach import within_tenant
@@ -20,10 +18,13 @@ from accounts.selectors.api_keys import key_ids_of_families
 from accounts.sql import as_json, fetch_all
 from metering.domain.http_requests import API_REQUESTS
 from metering.domain.ledger import TENANT_SCOPE, CounterKey, Ledger
-from metering.domain.limit_policy import LimitPolicy, Quota, Throttle
+from metering.domain.limit_policy import LimitPolicy, Quota, Stop, Throttle
+from metering.domain.limit_scopes import SUBJECTS_SCOPE, LimitScope
 from metering.domain.periods import Period, local_day
-from metering.models import EventIdentity, UsagePlanAssignment
+from metering.models import EventIdentity, UsagePlanAssignment, UsagePlanThrottle
+from metering.selectors.budgets import stopping_budgets
 from metering.selectors.catalog import meter_rules
+from metering.selectors.ledgers import half_of
 from metering.selectors.steady_clock import steady_instant
 
 # The names under which clients see limits, in `limits` and in the RateLimit headers.
@@ -32,15 +33,28 @@ KEY_THROTTLE_NAME: Final = "key-throttle"
 QUOTA_NAME: Final = "quota"
 KEY_QUOTA_NAME: Final = "key-quota"
 _MICROSECOND: Final = timedelta(microseconds=1)
+_SCOPES: Final = {LimitScope.TENANT: TENANT_SCOPE, LimitScope.SUBJECT: SUBJECTS_SCOPE}
 
-# Any change of the assignment, the plan or one of its quotas makes another version.
-_VERSION: Final = """concat_ws(' ', metering_usageplanassignment.xmin, metering_usageplan.xmin, (
+# Any change of the assignment, the plan, one of its limits or a budget makes another version, and so does that of the
+# anchor of billing periods, which is added to it. What a budget has spent is no part of it.
+VERSIONS: Final = """
+SELECT t.id, concat_ws(' ', a.xmin, p.xmin, (
     SELECT string_agg(concat_ws(' ', q.id, q.xmin, m.xmin), ',' ORDER BY q.id)
     FROM metering_usageplanquota AS q JOIN metering_meter AS m ON m.id = q.meter_id
-    WHERE q.usage_plan_id = metering_usageplan.id))"""
-VERSIONS: Final = f"""
-SELECT tenant_id, {_VERSION} FROM metering_usageplanassignment
-JOIN metering_usageplan ON metering_usageplan.id = usage_plan_id WHERE tenant_id = ANY(%(tenant_ids)s)
+    WHERE q.usage_plan_id = p.id), (
+    SELECT string_agg(concat_ws(' ', h.id, h.xmin), ',' ORDER BY h.id)
+    FROM metering_usageplanthrottle AS h WHERE h.usage_plan_id = p.id), (
+    SELECT string_agg(concat_ws(' ', b.id, b.limit, b.stopped_until_at, m.xmin), ',' ORDER BY b.id)
+    FROM metering_budget AS b LEFT JOIN metering_meter AS m ON m.id = b.meter_id
+    WHERE b.tenant_id = t.id AND b.does_stop AND NOT b.is_paused))
+FROM unnest(%(tenant_ids)s::uuid[]) AS t(id)
+LEFT JOIN metering_usageplanassignment AS a ON a.tenant_id = t.id
+LEFT JOIN metering_usageplan AS p ON p.id = a.usage_plan_id
+"""
+ANCHORS: Final = "SELECT id, period_anchor_on FROM accounts_tenant WHERE id = ANY(%(tenant_ids)s)"
+VERSION_AND_ANCHOR: Final = f"""
+SELECT v.version, t.period_anchor_on
+FROM ({VERSIONS}) AS v (tenant_id, version) LEFT JOIN accounts_tenant AS t ON t.id = v.tenant_id
 """
 USED = """
 SELECT q.position, coalesce(sum(u.quantity), 0)
@@ -54,12 +68,24 @@ GROUP BY q.position
 
 @dataclass(frozen=True, slots=True)
 class TenantLimits:
-    """The limits of a tenant's usage plan at one moment. Without a plan nothing is limited."""
+    """The limits of a tenant's usage plan at one moment, and its budgets that stop. Without either nothing is limited.
+
+    `budgets` and `stops` are also those of single keys and subjects.
+    """
 
     plan_code: str
     plan_name: str
     throttles: tuple[Throttle, ...]
     quotas: tuple[Quota, ...]
+    period_anchor_on: date | None = None
+    allows_in_outage: bool = False
+    budgets: tuple[Quota, ...] = ()
+    stops: tuple[Stop, ...] = ()
+
+    @property
+    def counted(self) -> tuple[Quota, ...]:
+        """Return every quota of which a change makes counters unknown."""
+        return self.quotas + self.budgets
 
 
 _by_tenant: Final = ShortMemory[UUID, TenantLimits]()
@@ -67,16 +93,19 @@ _by_tenant: Final = ShortMemory[UUID, TenantLimits]()
 
 def ledger_of(principal: Principal, tenant: TenantFacts) -> Ledger:
     """Return the half of the tenant's ledger that the key meters into."""
-    return Ledger(tenant.id, principal.is_live, tenant.time_zone, tenant.backfill_days)
+    return half_of(tenant, is_live=principal.is_live)
 
 
-def limits_for(principal: Principal, tenant: TenantFacts) -> LimitPolicy:
-    """Return every limit that applies to the key: its tenant's and its own, at most a second old."""
-    of_tenant = tenant_limits(tenant.id)
+def policy_of_key(principal: Principal, tenant: TenantFacts, of_tenant: TenantLimits) -> LimitPolicy:
+    """Return the same, if the tenant's limits are known. Budgets of other keys are no part of it."""
+    own = {TENANT_SCOPE, principal.limits_id}
+    budgets = tuple(one for one in of_tenant.budgets if one.subject is not None or one.scope_id in own)
     return LimitPolicy(
-        ledger=ledger_of(principal, tenant),
+        ledger=replace(ledger_of(principal, tenant), period_anchor_on=of_tenant.period_anchor_on),
         throttles=of_tenant.throttles + _throttles_of_key(principal),
-        quotas=of_tenant.quotas + _quotas_of_key(principal),
+        quotas=of_tenant.quotas + _quotas_of_key(principal) + budgets,
+        allows_in_outage=of_tenant.allows_in_outage,
+        stops=tuple(one for one in of_tenant.stops if one.subject is not None or one.scope_id in own),
     )
 
 
@@ -91,13 +120,22 @@ def tenant_limits(tenant_id: UUID) -> TenantLimits:
     return limits
 
 
-def renew_tenant_limits() -> None:
-    """Keep the cached plans that did not change, by one query for all tenants in use."""
+def anchors_in_use() -> tuple[datetime, dict[UUID, date | None]]:
+    """Return when billing periods begin, for each tenant whose cached plan may be renewed, and the instant before.
+
+    A step of its own, since whoever may read tenants' rows is not who may read all plans.
+    """
     now = steady_instant()
     tenant_ids = _by_tenant.renewable(now)
-    if tenant_ids:
-        found = dict(fetch_all(VERSIONS, {"tenant_ids": tenant_ids}))
-        _by_tenant.renew(tenant_ids, dict.fromkeys(tenant_ids, "") | found, now)
+    return now, dict(fetch_all(ANCHORS, {"tenant_ids": tenant_ids})) if tenant_ids else {}
+
+
+def renew_tenant_limits(as_of: datetime, anchors: Mapping[UUID, date | None]) -> None:
+    """Keep the cached plans that did not change, by one query for all these tenants."""
+    if anchors:
+        found = fetch_all(VERSIONS, {"tenant_ids": list(anchors)})
+        versions = {tenant_id: _version(version, anchors[tenant_id]) for tenant_id, version in found}
+        _by_tenant.renew(list(anchors), versions, as_of)
 
 
 def forget_limits() -> None:
@@ -138,34 +176,59 @@ def known_content_hash(ledger: Ledger, key: bytes) -> bytes | None:
     return None if content_hash is None else bytes(content_hash)
 
 
+def _version(found: str, anchor_on: date | None) -> str:
+    return f"{found} {anchor_on}"
+
+
 def _read_tenant_limits(tenant_id: UUID) -> tuple[str, TenantLimits]:
-    """Return the version and the limits. A change between the two queries makes limits newer than their version."""
+    """Return the version and the limits. A change between the queries makes limits newer than their version."""
+    [(found, anchor_on)] = fetch_all(VERSION_AND_ANCHOR, {"tenant_ids": [tenant_id]})
+    version = _version(found, anchor_on)
+    budgets, stops = stopping_budgets(tenant_id=tenant_id, anchor_on=anchor_on)
     assignments = UsagePlanAssignment.objects.filter(tenant_id=tenant_id).select_related("usage_plan")
-    assignment = assignments.annotate(version=RawSQL(_VERSION, [])).first()  # noqa: S611 - a constant
+    assignment = assignments.first()
     if assignment is None:
-        return "", TenantLimits("", "", (), ())
-    version, plan = assignment.version, assignment.usage_plan
+        return version, TenantLimits("", "", (), (), anchor_on, budgets=budgets, stops=stops)
+    plan = assignment.usage_plan
     quotas = tuple(
         Quota(
-            name=_quota_name(quota.meter.code, Period(quota.period)),
-            scope_id=TENANT_SCOPE,
+            name=_quota_name(quota.meter.code, Period(quota.period), LimitScope(quota.scope)),
+            scope_id=_SCOPES[LimitScope(quota.scope)],
             meter_id=quota.meter_id,
             meter_code=quota.meter.code,
             period=Period(quota.period),
             limit=quota.limit,
             is_hard=quota.is_hard,
+            anchor_on=anchor_on if quota.period == Period.BILLING else None,
         )
-        for quota in plan.quotas.select_related("meter").order_by("meter__code", "period")
+        for quota in plan.quotas.select_related("meter").order_by("meter__code", "period", "scope")
     )
-    throttles = _throttles(THROTTLE_NAME, TENANT_SCOPE, plan.throttle_rate, plan.throttle_burst)
-    return version, TenantLimits(plan.code, plan.name, throttles, quotas)
+    throttles = (
+        *_throttles(THROTTLE_NAME, TENANT_SCOPE, plan.throttle_rate, plan.throttle_burst),
+        *(_throttle_of(row) for row in plan.throttles.select_related("event_type")),
+    )
+    return version, TenantLimits(
+        plan.code, plan.name, throttles, quotas, anchor_on, plan.allows_in_outage, budgets, stops
+    )
 
 
-def _quota_name(meter_code: str, period: Period) -> str:
+def _quota_name(meter_code: str, period: Period, scope: LimitScope) -> str:
     """Return the name of a quota: `quota` for the monthly quota of requests; others name their meter."""
+    name = _named(scope, QUOTA_NAME)
     if meter_code == API_REQUESTS and period is Period.MONTH:
-        return QUOTA_NAME
-    return f"{QUOTA_NAME}-{meter_code}-{period}"
+        return name
+    return f"{name}-{meter_code}-{period}"
+
+
+def _throttle_of(row: UsagePlanThrottle) -> Throttle:
+    event_type = None if row.event_type is None else row.event_type.code
+    scope = LimitScope(row.scope)
+    name = _named(scope, THROTTLE_NAME) + (f"-{event_type}" if event_type else "")
+    return Throttle.within_reach(name, _SCOPES[scope], row.rate, row.burst, event_type)
+
+
+def _named(scope: LimitScope, name: str) -> str:
+    return f"subject-{name}" if scope is LimitScope.SUBJECT else name
 
 
 def _throttles_of_key(principal: Principal) -> tuple[Throttle, ...]:

@@ -14,7 +14,9 @@ from django.db.models import Count
 
 from accounts.sql import fetch_all
 from metering.domain.aggregations.registry import ADDITIVE_CODES
+from metering.domain.periods import Period
 from metering.models import IngestVerdict
+from metering.selectors.period_sql import first_day
 
 _PERCENT_STEP: Final = Decimal("0.1")
 
@@ -30,18 +32,18 @@ by_type AS (
 SELECT hour, sum(events)::bigint FROM by_type GROUP BY 1
 """
 
-# A quota's period is the current day or month of the tenant's time zone, as in the daily rollup.
-QUOTA_USES = """
+# A quota's period is of whole days of the tenant's time zone, as in the daily rollup.
+QUOTA_USES = f"""
 SELECT t.id, m.code, m.name, m.unit, q.period, q.limit, q.is_hard, coalesce(u.used, 0)
 FROM accounts_tenant AS t
 JOIN metering_usageplanassignment AS a ON a.tenant_id = t.id
-JOIN metering_usageplanquota AS q ON q.usage_plan_id = a.usage_plan_id
+JOIN metering_usageplanquota AS q ON q.usage_plan_id = a.usage_plan_id AND q.scope = 'tenant'
 JOIN metering_meter AS m ON m.id = q.meter_id
 CROSS JOIN LATERAL (SELECT (%(as_of)s::timestamptz AT TIME ZONE t.time_zone)::date AS today) AS local
 LEFT JOIN LATERAL (
     SELECT sum(d.quantity) AS used FROM usage_day AS d
     WHERE d.tenant_id = t.id AND d.is_live AND d.meter_id = q.meter_id AND d.day <= local.today
-        AND d.day >= CASE q.period WHEN 'day' THEN local.today ELSE date_trunc('month', local.today)::date END
+        AND d.day >= {first_day("q.period", "local.today", "t.period_anchor_on")}
 ) AS u ON true
 WHERE (%(tenant_ids)s::uuid[] IS NULL OR t.id = ANY(%(tenant_ids)s::uuid[])) AND t.status <> 'closed'
 ORDER BY t.id, m.code, q.period
@@ -70,7 +72,7 @@ class QuotaUse:
     meter: str
     meter_name: str
     unit: str
-    period: str
+    period: Period
     limit: Decimal
     is_hard: bool
     used: Decimal
@@ -115,7 +117,8 @@ def quota_uses(*, as_of: datetime, tenant_ids: Sequence[UUID] | None = None) -> 
     uses: dict[UUID, list[QuotaUse]] = {}
     parameters = {"as_of": as_of, "tenant_ids": None if tenant_ids is None else list(tenant_ids)}
     for row in fetch_all(QUOTA_USES, parameters):
-        use = QuotaUse(*row)
+        tenant_id, meter, meter_name, unit, period, limit, is_hard, used = row
+        use = QuotaUse(tenant_id, meter, meter_name, unit, Period(period), limit, is_hard, used)
         uses.setdefault(use.tenant_id, []).append(use)
     return uses
 

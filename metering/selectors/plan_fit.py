@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from metering.domain.ledger import TENANT_SCOPE, CounterKey, Ledger
 from metering.domain.periods import Period, span_of
-from metering.models import UsagePlanQuota
+from metering.models import LimitScopes, UsagePlanQuota
 from metering.selectors.limits import used_of
 
 
@@ -25,10 +25,12 @@ def used_up_quotas(*, usage_plan_id: int, ledger: Ledger, at: datetime) -> list[
 
     Two queries.
     """
-    quotas = UsagePlanQuota.objects.filter(usage_plan_id=usage_plan_id, is_hard=True).select_related("meter")
+    quotas = UsagePlanQuota.objects.filter(
+        usage_plan_id=usage_plan_id, is_hard=True, scope=LimitScopes.TENANT
+    ).select_related("meter")
     by_counter = {}
     for quota in quotas.order_by("meter__code", "period"):
-        span = span_of(Period(quota.period), at, ledger.time_zone)
+        span = span_of(Period(quota.period), at, ledger.time_zone, ledger.period_anchor_on)
         by_counter[CounterKey(TENANT_SCOPE, quota.meter_id, span.start, span.end)] = quota
     used = used_of(ledger, by_counter) if by_counter else {}
     return [

@@ -1,4 +1,4 @@
-"""Usage against quotas over the days and months that have begun, for all tenants by one statement."""
+"""Usage against quotas over the periods that have begun, for all tenants by one statement."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,21 +8,22 @@ from typing import Final
 from uuid import UUID
 
 from accounts.sql import fetch_all
+from metering.selectors.period_sql import end_day, first_day
 
-# A quota's period is a day or a month of the tenant's zone, as in usage_day. A period that has ended is compared with
+# A quota's period is of whole days of the tenant's zone, as in usage_day. A period that has ended is compared with
 # the quota only if the tenant was on that usage plan before its end: else a change of plan at midnight would measure
-# the old month by the new plan.
-QUOTA_WINDOWS: Final = """
+# the old period by the new plan.
+QUOTA_WINDOWS: Final = f"""
 WITH quota AS MATERIALIZED (
     SELECT t.id AS tenant_id, q.meter_id, q.period, q.limit AS allowed, q.is_hard, p.first_day,
         least((%(as_of)s::timestamptz AT TIME ZONE t.time_zone)::date, p.end_day - 1) AS last_day
     FROM accounts_tenant AS t
     JOIN metering_usageplanassignment AS a ON a.tenant_id = t.id
-    JOIN metering_usageplanquota AS q ON q.usage_plan_id = a.usage_plan_id AND q.limit > 0
+    JOIN metering_usageplanquota AS q ON q.usage_plan_id = a.usage_plan_id AND q.limit > 0 AND q.scope = 'tenant'
     CROSS JOIN LATERAL (
-        SELECT first_day, (first_day + ('1 ' || q.period)::interval)::date AS end_day
+        SELECT first_day, {end_day("q.period", "first_day", "t.period_anchor_on")} AS end_day
         FROM (
-            SELECT DISTINCT date_trunc(q.period, day)::date AS first_day
+            SELECT DISTINCT {first_day("q.period", "day::date", "t.period_anchor_on")} AS first_day
             FROM generate_series(
                 date_trunc('day', %(looked_back_to)s::timestamptz AT TIME ZONE t.time_zone),
                 %(as_of)s::timestamptz AT TIME ZONE t.time_zone, '1 day') AS day
@@ -52,7 +53,7 @@ ORDER BY u.tenant_id, u.meter_id, u.period, u.first_day
 
 @dataclass(frozen=True, slots=True)
 class QuotaWindow:
-    """A tenant's usage of one quota in one day or month of its time zone, which begins with `first_day`."""
+    """A tenant's usage of one quota in the period of its time zone that begins with `first_day`."""
 
     tenant_id: UUID
     meter_id: int
@@ -71,7 +72,7 @@ def quota_windows(
 ) -> tuple[int, list[QuotaWindow]]:
     """Return how many active tenants have a quota, and the windows with at least `percent_min` percent used.
 
-    Checks every day and month of the tenant's zone that has begun by `as_of` and had not ended at
+    Checks every period of the tenant's zone that has begun by `as_of` and had not ended at
     `looked_back_to`.
     """
     rows = fetch_all(

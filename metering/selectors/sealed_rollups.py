@@ -48,7 +48,7 @@ day_rows AS (
     GROUP BY 1, 2, 3, 4, 5
 ),
 by_hours AS (
-    SELECT month, meter_id, {collected_by_meter(aggregation_of("meter_id"), quantity="quantity")} AS quantity,
+    SELECT month, meter_id, {collected_by_meter(aggregation_of("hour_rows.meter_id"), quantity="quantity")} AS quantity,
         sum(events)::bigint AS events,
         {_digest("extract(epoch FROM hour)::bigint", "hour")} AS digest
     FROM hour_rows WHERE events <> 0 OR quantity <> 0 GROUP BY 1, 2

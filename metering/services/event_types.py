@@ -1,17 +1,20 @@
 """Create and rename event types. They are never deleted: the ledger refers to them by code."""
 
 from datetime import datetime
+from typing import Final
 
 from django.db import IntegrityError, transaction
 
 from accounts.domain.actor import Actor
 from accounts.errors import FieldError, InvalidFieldsError
-from accounts.services.audit import AuditTarget, record_audit
 from metering.domain.codes import code_errors
 from metering.domain.meter_terms import NAME_CHARACTERS_MAX
 from metering.errors import CodeTakenError
 from metering.models import EventType
 from metering.selectors.catalog import forget_catalog
+from metering.services.catalog_changes import record_change
+
+_KIND: Final = "event_type"
 
 
 def create_event_type(*, code: str, name: str, actor: Actor, as_of: datetime, description: str = "") -> EventType:
@@ -24,7 +27,7 @@ def create_event_type(*, code: str, name: str, actor: Actor, as_of: datetime, de
                 event_type = EventType.objects.create(code=code, created_at=as_of, **after)
         except IntegrityError as error:
             raise CodeTakenError(f"The event type {code} already exists.") from error
-        _record(event_type, "event_type.created", before={}, after={"code": code, **after}, actor=actor, as_of=as_of)
+        record_change(event_type, _KIND, "created", before={}, after={"code": code, **after}, actor=actor, as_of=as_of)
     forget_catalog()
     return event_type
 
@@ -41,7 +44,7 @@ def update_event_type(
         if after:
             before: dict[str, object] = {field: getattr(current, field) for field in after}
             EventType.objects.filter(pk=current.pk).update(**after)
-            _record(current, "event_type.updated", before=before, after=after, actor=actor, as_of=as_of)
+            record_change(current, _KIND, "updated", before=before, after=after, actor=actor, as_of=as_of)
             current.refresh_from_db()
     return current
 
@@ -55,23 +58,3 @@ def _name_errors(name: str) -> list[FieldError]:
 def _check(*found: FieldError) -> None:
     if found:
         raise InvalidFieldsError("The event type cannot be saved.", field_errors=found)
-
-
-def _record(
-    event_type: EventType,
-    action: str,
-    *,
-    before: dict[str, object],
-    after: dict[str, str],
-    actor: Actor,
-    as_of: datetime,
-) -> None:
-    record_audit(
-        actor=actor,
-        action=action,
-        tenant_id=None,
-        target=AuditTarget("event_type", event_type.pk, event_type.code),
-        before=before,
-        after=after,
-        as_of=as_of,
-    )

@@ -21,12 +21,15 @@ from psycopg.errors import CheckViolation, DeadlockDetected, UniqueViolation
 
 from accounts.errors import StoreUnavailableError
 from accounts.sql import as_json, fetch_all
+from metering.domain.aggregations.description import Aggregation
+from metering.domain.aggregations.registry import MERGEABLE, SUMMED
 from metering.domain.events import ParsedEvent
 from metering.domain.ledger import CounterKey, IngestResult, Ledger
 from metering.domain.retention import ALWAYS_KEPT
 from metering.selectors.catalog import rules_in_rollups
+from metering.selectors.formula_sql import with_formulas
 from metering.selectors.retention import nothing_changes_before
-from metering.selectors.statements import METERS, contributions_of, meters_parameter
+from metering.selectors.statements import METERS, contributions_of, is_summed, meters_parameter
 from metering.services.new_events import NewEvents, store_new_events
 from metering.services.partitions import ensure_partitions_of, forget_seen_partitions
 from metering.services.rollups import add_to_rollups, counters_parameter
@@ -41,11 +44,15 @@ _resent_until: Final[dict[tuple[UUID, bool], datetime]] = {}
 
 Result = TypeVar("Result")
 
-# The insert of events returns nothing, since row-level security lets ingest read none. PostgreSQL runs expressions that
-# nothing refers to last part first, so events are stored first.
-# Returns only the events that were not accepted; `NULL` means that the claim was taken by a transaction younger than
-# our snapshot.
-INGEST = f"""
+
+def _ingest(kinds: Sequence[Aggregation]) -> str:
+    """Return the statement for meters of these kinds.
+
+    The insert of events returns nothing, since row-level security lets ingest read none. PostgreSQL runs expressions
+    that nothing refers to last part first, so events are stored first. Returns only the events that were not accepted;
+    `NULL` means that the claim was taken by a transaction younger than our snapshot.
+    """
+    return f"""
 WITH gate AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared(%(lock_key)s)),
 input AS MATERIALIZED (
     SELECT e.n, decode(e.key, 'hex') AS key, decode(e.hash, 'hex') AS content_hash, e.occurred_at, e.id, e.source,
@@ -67,8 +74,8 @@ fresh AS MATERIALIZED (
     FROM input JOIN claimed USING (key)
 ),
 {METERS},
-{contributions_of("fresh")},
-{add_to_rollups()},
+{contributions_of("fresh", kinds)},
+{add_to_rollups(kinds=kinds)},
 stored AS (
     INSERT INTO event (tenant_id, is_live, occurred_at, key, id, source, type, quantity, subject, api_key_id,
         properties, received_at)
@@ -82,6 +89,10 @@ LEFT JOIN event_identity AS known ON known.tenant_id = %(tenant_id)s::uuid AND k
     AND known.key = i.key
 WHERE NOT EXISTS (SELECT FROM claimed AS c WHERE c.key = i.key)
 """
+
+
+INGEST = _ingest(SUMMED)
+INGEST_MERGING = _ingest(MERGEABLE)
 
 KNOWN_HASHES = """
 SELECT key, content_hash FROM event_identity
@@ -176,7 +187,8 @@ def _store_if_new(parts: Sequence[NewEvents], *, api_key_id: UUID | None, as_of:
 
 def _store_unknown(new: NewEvents, *, api_key_id: UUID | None, as_of: datetime) -> dict[int, bool | None]:
     """Store the events that are not known. Return the others, and whether each has its claim's content, if known."""
-    ledger = new.ledger
+    ledger, types = new.ledger, {event.type for event in new.events}
+    rules = [rule for rule in rules_in_rollups() if rule.event_type in types]
     parameters = {
         "lock_key": ledger.lock_key,
         "tenant_id": ledger.tenant_id,
@@ -186,10 +198,12 @@ def _store_unknown(new: NewEvents, *, api_key_id: UUID | None, as_of: datetime) 
         "api_key_id": api_key_id,
         "received_at": as_of,
         "events": _events_parameter(new.events),
-        "meters": meters_parameter(rules_in_rollups()),
+        "meters": meters_parameter(rules),
         "counters": counters_parameter(new.counters),
     }
-    rows = _with_partitions(_months_of(new.events), lambda: fetch_all(INGEST, parameters))
+    statement = INGEST if is_summed(rules) else INGEST_MERGING
+    statement = with_formulas(statement, rules)
+    rows = _with_partitions(_months_of(new.events), lambda: fetch_all(statement, parameters))
     return dict(rows)
 
 

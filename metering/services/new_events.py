@@ -28,20 +28,27 @@ from accounts.database.binary import (
     of_uuids,
 )
 from accounts.sql import fetch_all, sendable
+from metering.domain.aggregations.description import Aggregation
+from metering.domain.aggregations.registry import MERGEABLE, SUMMED
 from metering.domain.contribution import rules_counting_at
 from metering.domain.events import ParsedEvent
 from metering.domain.ledger import NO_KEY, CounterKey, Ledger
-from metering.domain.usage_sums import UsageSum, counter_sums, usage_sums
+from metering.domain.usage_sums import UsageSum, amounts_of_counters, usage_sums
 from metering.selectors.aggregation_sql import accumulated_by_meter, collected_by_meter
 from metering.selectors.catalog import rules_in_rollups
-from metering.selectors.statements import METERS, aggregation_of, meters_parameter
+from metering.selectors.statements import METERS, aggregation_of, is_summed, meters_parameter
 
-_ACCUMULATED: Final = accumulated_by_meter(aggregation_of("u.meter_id"), held="u.quantity", added="excluded.quantity")
-_COLLECTED: Final = collected_by_meter(aggregation_of("part.meter_id"), quantity="part.quantity")
 
-# PostgreSQL runs expressions that nothing refers to last part first: identities in the order of their keys, events,
-# counters, hours, days, the order of every statement that counts.
-STORE_NEW: Final = f"""
+def _store_new(kinds: Sequence[Aggregation]) -> str:
+    """Return the statement for meters of these kinds.
+
+    PostgreSQL runs expressions that nothing refers to last part first: identities in the order of their keys, events,
+    counters, hours, days, the order of every statement that counts.
+    """
+    named = aggregation_of("u.meter_id")
+    accumulated = accumulated_by_meter(named, held="u.quantity", added="excluded.quantity", kinds=kinds)
+    collected_part = collected_by_meter(aggregation_of("part.meter_id"), quantity="part.quantity", kinds=kinds)
+    return f"""
 WITH gate AS MATERIALIZED (
     SELECT count(pg_advisory_xact_lock_shared(lock_key)) AS ledgers FROM unnest(%(lock_keys)s::bigint[]) AS l(lock_key)
 ),
@@ -56,8 +63,7 @@ input AS MATERIALIZED (
 part AS MATERIALIZED (
     SELECT * FROM unnest(%(usage_tenants)s::uuid[], %(usage_time_zones)s::text[], %(usage_meters)s::bigint[],
         %(usage_quarters)s::timestamptz[], %(usage_dimensions)s::jsonb[], %(usage_quantities)s::numeric[],
-        %(usage_events)s::bigint[])
-        AS p(tenant_id, time_zone, meter_id, quarter_at, dimensions, quantity, events)
+        %(usage_events)s::bigint[]) AS p(tenant_id, time_zone, meter_id, quarter_at, dimensions, quantity, events)
 ),
 days AS (
     INSERT INTO usage_day AS u (tenant_id, is_live, meter_id, day, api_key_id, dimension_key, slot, dimensions,
@@ -67,26 +73,26 @@ days AS (
         pg_backend_pid() %% %(slots)s, dimensions, quantity, events
     FROM (
         SELECT tenant_id, meter_id, (quarter_at AT TIME ZONE time_zone)::date AS day, dimensions,
-            {_COLLECTED} AS quantity, sum(events)::bigint AS events
+            {collected_part} AS quantity, sum(events)::bigint AS events
         FROM part GROUP BY 1, 2, 3, 4
     ) AS bucket ORDER BY tenant_id, meter_id, day, dimension_key
-    ON CONFLICT ON CONSTRAINT usage_day_once DO UPDATE SET quantity = {_ACCUMULATED},
-        events = u.events + excluded.events
+    ON CONFLICT ON CONSTRAINT usage_day_once DO UPDATE SET quantity = {accumulated}, events = u.events + excluded.events
 ),
 hours AS (
     INSERT INTO usage_hour AS u (tenant_id, is_live, meter_id, hour, slot, quantity, events)
     SELECT tenant_id, %(is_live)s, meter_id, date_trunc('hour', quarter_at, 'UTC') AS hour,
-        pg_backend_pid() %% %(slots)s, {_COLLECTED}, sum(events)::bigint
+        pg_backend_pid() %% %(slots)s, {collected_part}, sum(events)::bigint
     FROM part GROUP BY tenant_id, meter_id, hour ORDER BY tenant_id, meter_id, hour
-    ON CONFLICT ON CONSTRAINT usage_hour_once DO UPDATE SET quantity = {_ACCUMULATED},
-        events = u.events + excluded.events
+    ON CONFLICT ON CONSTRAINT usage_hour_once
+        DO UPDATE SET quantity = {accumulated}, events = u.events + excluded.events
 ),
 counters AS (
-    INSERT INTO limit_counter AS l (tenant_id, is_live, scope_id, meter_id, period_start, period_end, used, is_ready)
-    SELECT tenant_id, %(is_live)s, scope_id, meter_id, period_start, period_end, used, false
+    INSERT INTO limit_counter AS l (tenant_id, is_live, scope_id, meter_id, period_start, period_end, used, is_ready,
+        subject)
+    SELECT tenant_id, %(is_live)s, scope_id, meter_id, period_start, period_end, used, false, subject
     FROM unnest(%(counter_tenants)s::uuid[], %(counter_scopes)s::uuid[], %(counter_meters)s::bigint[],
-        %(counter_starts)s::timestamptz[], %(counter_ends)s::timestamptz[], %(counter_amounts)s::numeric[])
-        AS c(tenant_id, scope_id, meter_id, period_start, period_end, used)
+        %(counter_starts)s::timestamptz[], %(counter_ends)s::timestamptz[], %(counter_amounts)s::numeric[],
+        %(counter_subjects)s::text[]) AS c(tenant_id, scope_id, meter_id, period_start, period_end, used, subject)
     ORDER BY 1, 3, 4, 5, 6
     ON CONFLICT ON CONSTRAINT limit_counter_once DO UPDATE SET used = l.used + excluded.used
 ),
@@ -103,6 +109,10 @@ claimed AS (
 )
 SELECT ledgers FROM gate
 """
+
+
+STORE_NEW: Final = _store_new(SUMMED)
+STORE_NEW_MERGING: Final = _store_new(MERGEABLE)
 
 _JSON: Final = msgspec.json.Encoder()
 
@@ -145,11 +155,13 @@ def store_new_events(parts: Sequence[NewEvents], *, api_key_id: UUID | None, as_
             [
                 (part.ledger.tenant_id, key, amount)
                 for part, some in sums
-                for key, amount in counter_sums(some, part.counters).items()
+                for key, amount in amounts_of_counters(part.events, rules, some, part.counters).items()
             ]
         ),
     }
-    fetch_all(STORE_NEW, parameters | {name: sendable(array) for name, array in arrays.items()})
+    fed = {one.meter_id for _, some in sums for one in some}
+    statement = STORE_NEW if is_summed(rule for rule in in_rollups if rule.id in fed) else STORE_NEW_MERGING
+    fetch_all(statement, parameters | {name: sendable(array) for name, array in arrays.items()})
 
 
 def _columns_of_events(events: Sequence[ParsedEvent]) -> dict[str, Parameter]:
@@ -186,4 +198,5 @@ def _columns_of_counters(rows: Sequence[tuple[UUID, CounterKey, Decimal]]) -> di
         "counter_starts": of_instants([key.period_start for _, key, _ in rows]),
         "counter_ends": of_instants([key.period_end for _, key, _ in rows]),
         "counter_amounts": of_decimals([amount for _, _, amount in rows]),
+        "counter_subjects": of_texts([key.subject for _, key, _ in rows]),
     }

@@ -14,8 +14,11 @@ from accounts.domain.job_report import Finding, Findings, JobReport
 from accounts.models import JobRun, Tenant
 from accounts.services.jobs import run_job
 from metering.selectors.ledgers import ledgers
+from metering.selectors.reservations import ledgers_with_expired
 from metering.services.limits.comparison import compare_counters, delete_ended_counters
+from metering.services.limits.reservations import delete_ended_reservations, end_expired_reservations
 from metering.services.partitions import ensure_partitions_around
+from metering.services.rebuild import rebuild_usage
 from metering.services.reconciliation import Reconciliation, reconcile
 from metering.services.verdicts import delete_old_verdicts
 
@@ -26,6 +29,19 @@ LIMITS_JOB: Final = "limits"
 VERDICTS_JOB: Final = "verdicts"
 DRIFTS_KEPT_MAX: Final = 20
 BACKFILL_DAYS_LEAST: Final = 62
+
+
+def run_repair(*, started_by: str, as_of: datetime, slugs: Sequence[str] | None = None) -> tuple[Reconciliation, int]:
+    """Compare, rebuild each ledger that drifted, and compare again. Return the last comparison, and how many went."""
+    before = run_reconciliation(started_by=started_by, as_of=as_of, slugs=slugs)
+    drifted = {(drift.tenant_id, drift.is_live) for drift in before.drifts}
+    if not drifted:
+        return before, 0
+    for ledger in ledgers(tenant_ids=[tenant_id for tenant_id, _ in drifted]):
+        if (ledger.tenant_id, ledger.is_live) in drifted:
+            rebuild_usage(ledger=ledger)
+    after = run_reconciliation(started_by=started_by, as_of=as_of, slugs=slugs)
+    return after, len(before.drifts) - len(after.drifts)
 
 
 def run_reconciliation(*, started_by: str, as_of: datetime, slugs: Sequence[str] | None = None) -> Reconciliation:
@@ -43,7 +59,12 @@ def run_reconciliation(*, started_by: str, as_of: datetime, slugs: Sequence[str]
 
 
 def _report_of(found: Reconciliation, slugs: Sequence[str] | None) -> JobReport:
-    summary: dict[str, object] = {"ledgers": found.ledgers, "drifts": len(found.drifts)}
+    summary: dict[str, object] = {
+        "ledgers": found.ledgers,
+        "hours": found.hours,
+        "days": found.days,
+        "drifts": len(found.drifts),
+    }
     if slugs:
         summary["tenants"] = list(slugs)
     if found.drifts:
@@ -79,13 +100,16 @@ def _make_partitions(as_of: datetime) -> JobReport:
 
 
 def run_limit_comparison(*, started_by: str, as_of: datetime) -> JobRun:
-    """Correct counters of limits that differ from the ledger, and delete those whose period is over."""
+    """Correct counters of limits that differ from the ledger, delete those whose period is over, end reservations."""
     return run_job(name=LIMITS_JOB, started_by=started_by, as_of=as_of, work=partial(_compare_limits, as_of))
 
 
 def _compare_limits(as_of: datetime) -> JobReport:
     compared = compare_counters(ledgers=ledgers(), as_of=as_of)
+    expired = sum(end_expired_reservations(ledger=ledger, as_of=as_of) for ledger in ledgers_with_expired(as_of))
     summary = {
+        "reservations_expired": expired,
+        "reservations_deleted": delete_ended_reservations(as_of=as_of),
         "counters": compared.counters,
         "set_right": len(compared.drifts),
         "ended": delete_ended_counters(as_of=as_of),

@@ -8,7 +8,7 @@ from accounts.models import Tenant
 from accounts.services.privacy_parts import ErasedPerson, ExportedRows, ExportPiece, PrivacyPart, Rows, exported_table
 from accounts.sql import fetch_all
 from metering.domain.ledger import Ledger
-from metering.models import IngestVerdict, SealedLedger, SealedRollup, UsagePlanAssignment
+from metering.models import Budget, IngestVerdict, Reservation, SealedLedger, SealedRollup, UsagePlanAssignment
 from metering.selectors.ledger_rows import (
     DAYS,
     EVENTS,
@@ -43,6 +43,16 @@ class MeteringPrivacy(PrivacyPart):
         yield exported_table(
             "refused_events.ndjson.gz", IngestVerdict.objects.filter(tenant_id=tenant.pk), "id", "is_live",
             "received_at", "api_key_id", "request_id", "event_id", "event_type", "verdict", "code", "detail",
+        )  # fmt: skip
+        yield exported_table(
+            "reservations.ndjson.gz", Reservation.objects.filter(tenant_id=tenant.pk), "id", "is_live", "api_key_id",
+            "state", "event_id", "type", "quantity", "committed_quantity", "subject", "properties", "created_at",
+            "expires_at", "ended_at",
+        )  # fmt: skip
+        yield exported_table(
+            "budgets.json", Budget.objects.filter(tenant=tenant), "id", "scope", "scope_id", "currency", "limit",
+            "period", "thresholds", "does_stop", "is_paused", "stopped_until_at", "stopped_at_quantity", "created_at",
+            meter_code="meter__code",
         )  # fmt: skip
         yield exported_table(
             "usage_plan.json", UsagePlanAssignment.objects.filter(tenant=tenant), "assigned_at",

@@ -10,10 +10,11 @@ from datetime import datetime
 from django.db import transaction
 
 from accounts.sql import fetch_all
-from metering.domain.contribution import MeterRule
 from metering.domain.ledger import Ledger
+from metering.domain.meter_rules import MeterRule
 from metering.domain.periods import day_span, end_of_hour, local_day, start_of_hour
 from metering.selectors.catalog import rules_in_rollups
+from metering.selectors.formula_sql import with_formulas
 from metering.selectors.ledger_totals import buckets_from_ledger, seam_parameters
 from metering.selectors.retention import kept_since, seam_of
 from metering.selectors.statements import meters_parameter
@@ -75,7 +76,7 @@ def rebuild_usage(*, ledger: Ledger) -> RebuiltUsage:
     parameters = _parameters(ledger, rules_in_rollups())
     for statement in CLEAR:
         fetch_all(statement, parameters)
-    hours, days = fetch_all(FILL, parameters)[0]
+    hours, days = fetch_all(with_formulas(FILL, rules_in_rollups()), parameters)[0]
     return RebuiltUsage(hours=hours, days=days, since=kept_since())
 
 
@@ -89,7 +90,7 @@ def rebuild_day(*, ledger: Ledger, rules: Sequence[MeterRule], instant: datetime
         "start": start_of_hour(span.start),
         "end": end_of_hour(span.end),
     }
-    for statement in (*CLEAR_DAY, FILL_DAY):
+    for statement in (*CLEAR_DAY, with_formulas(FILL_DAY, rules)):
         fetch_all(statement, parameters)
 
 

@@ -7,15 +7,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from metering.domain.ledger import Drift, Ledger
-from metering.selectors.ledger_totals import drifts_of
+from metering.selectors.ledger_totals import buckets_of, drifts_of
 
 
 @dataclass(frozen=True, slots=True)
 class Reconciliation:
-    """The number of compared ledgers and the drifts found."""
+    """The number of compared ledgers, and of hours and days that their rollups have, and the drifts found."""
 
     ledgers: int
     drifts: tuple[Drift, ...]
+    hours: int = 0
+    days: int = 0
 
     @property
     def is_clean(self) -> bool:
@@ -28,9 +30,11 @@ def reconcile(*, ledgers: Iterable[Ledger]) -> Reconciliation:
 
     Memory is bounded by one tenant's buckets.
     """
-    count = 0
+    count = hours = days = 0
     drifts: list[Drift] = []
     for ledger in ledgers:
         count += 1
         drifts += drifts_of(ledger)
-    return Reconciliation(ledgers=count, drifts=tuple(drifts))
+        some_hours, some_days = buckets_of(ledger)
+        hours, days = hours + some_hours, days + some_days
+    return Reconciliation(ledgers=count, drifts=tuple(drifts), hours=hours, days=days)

@@ -8,10 +8,12 @@ from typing import Final
 from accounts.domain.principal import Principal, TenantFacts
 from metering.domain.events import ParsedEvent, Rejection
 from metering.domain.ledger import IngestResult
+from metering.domain.over_quota import OverQuota
 from metering.errors import EventConflictError, EventsDeletedError
 from metering.models import Verdict
 from metering.selectors.limits import ledger_of
 from metering.services.limits.counting import ingest_and_count_all
+from metering.services.limits.watching import learn_levels, over_quotas, watch
 from metering.services.verdicts import VERDICTS_PER_REQUEST_MAX, UnstoredEvent, record_verdicts
 
 CONFLICT_DETAIL: Final = "This id was used for other content; nothing was changed."
@@ -22,11 +24,15 @@ DUPLICATE_DETAIL: Final = "The same event was stored before."
 
 @dataclass(frozen=True, slots=True)
 class ReportOutcome:
-    """The outcome of a report: the numbers of new and known events, and the rejections of the others."""
+    """The outcome of a report: the numbers of new and known events, and the rejections of the others.
+
+    `over_quota` are the hard quotas that count its events and are exceeded now.
+    """
 
     accepted: int
     duplicates: int
     rejected: tuple[Rejection, ...]
+    over_quota: tuple[OverQuota, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,11 @@ def store_tenant_reports(
     again.
     """
     batches = [(report.tenant, report.events) for report in reports]
+    watched = [
+        (watch(principal=principal, tenant=report.tenant, events=report.events, as_of=as_of), report.tenant)
+        for report in reports
+    ]
+    learn_levels([claim for claim, _ in watched if claim.counters])
     results = ingest_and_count_all(principal=principal, batches=batches, as_of=as_of)
     outcomes = [
         _record(principal, report, result, request_id, as_of) for report, result in zip(reports, results, strict=True)
@@ -55,6 +66,7 @@ def store_tenant_reports(
         accepted=sum(outcome.accepted for outcome in outcomes),
         duplicates=sum(outcome.duplicates for outcome in outcomes),
         rejected=tuple(rejection for outcome in outcomes for rejection in outcome.rejected),
+        over_quota=tuple(over for claim, tenant in watched for over in over_quotas(claim, tenant)),
     )
 
 
@@ -83,11 +95,13 @@ def _record(
 
 
 def _conflict(event: ParsedEvent) -> Rejection:
-    return Rejection(event.index, event.id, EventConflictError.code, CONFLICT_DETAIL, "/id", event.type)
+    return Rejection(event.index, event.id, EventConflictError.code, CONFLICT_DETAIL, "/id", event.type, event.source)
 
 
 def _too_late(event: ParsedEvent) -> Rejection:
-    return Rejection(event.index, event.id, EventsDeletedError.code, TOO_LATE_DETAIL, "/timestamp", event.type)
+    return Rejection(
+        event.index, event.id, EventsDeletedError.code, TOO_LATE_DETAIL, "/timestamp", event.type, event.source
+    )
 
 
 def _refusals_of_known(by_index: dict[int, ParsedEvent], result: IngestResult) -> list[UnstoredEvent]:
@@ -96,15 +110,19 @@ def _refusals_of_known(by_index: dict[int, ParsedEvent], result: IngestResult) -
     duplicates = (by_index[index] for index in result.duplicates[:VERDICTS_PER_REQUEST_MAX])
     return [
         *(
-            UnstoredEvent(Verdict.CONFLICT, event.id, event.type, EventConflictError.code, CONFLICT_DETAIL)
+            UnstoredEvent(
+                Verdict.CONFLICT, event.id, event.type, EventConflictError.code, CONFLICT_DETAIL, event.source
+            )
             for event in conflicts
         ),
         *(
-            UnstoredEvent(Verdict.DUPLICATE, event.id, event.type, DUPLICATE_CODE, DUPLICATE_DETAIL)
+            UnstoredEvent(Verdict.DUPLICATE, event.id, event.type, DUPLICATE_CODE, DUPLICATE_DETAIL, event.source)
             for event in duplicates
         ),
     ]
 
 
 def _refusal(rejection: Rejection) -> UnstoredEvent:
-    return UnstoredEvent(Verdict.REJECTED, rejection.id or "", rejection.type, rejection.code, rejection.detail)
+    return UnstoredEvent(
+        Verdict.REJECTED, rejection.id or "", rejection.type, rejection.code, rejection.detail, rejection.source
+    )

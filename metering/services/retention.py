@@ -15,13 +15,13 @@ from django.db import transaction
 from accounts.sql import as_json, fetch_all
 from metering.domain.ledger import Drift, Ledger
 from metering.domain.retention import STEP_APART, month_after, month_start, seam_after
-from metering.models import EventMonth, MonthStep
+from metering.models import EventMonth, Meter, MonthStep
 from metering.models.retention import FOR_GOOD
 from metering.selectors.catalog import meter_rules, rules_in_rollups
 from metering.selectors.ledger_totals import drifts_before
 from metering.selectors.retention import latest_month, months_with_partitions
 from metering.selectors.sealed_rollups import rollups_by_month
-from metering.selectors.span_usage import UsageSpan, raw_usage_of_spans, sealed_part
+from metering.selectors.span_usage import UsageSpan, brought_to_spans, sealed_part
 from metering.selectors.statements import meters_parameter
 
 SPANS_AT_ONCE: Final = 500
@@ -68,8 +68,12 @@ def close_month(*, month: date, as_of: datetime) -> None:
 
 
 def may_be_sealed(*, month: date, as_of: datetime) -> bool:
-    """Return whether a month was closed so long ago that no earlier request or run can still be under way."""
-    return EventMonth.objects.filter(month=month, step=MonthStep.CLOSED, at__lte=as_of - STEP_APART).exists()
+    """Return whether a month was closed so long ago that no earlier request or run can still be under way.
+
+    While a meter is being filled no month is: its rollups would be sealed before they are complete.
+    """
+    is_closed = EventMonth.objects.filter(month=month, step=MonthStep.CLOSED, at__lte=as_of - STEP_APART).exists()
+    return is_closed and not Meter.objects.filter(fill_from__isnull=False).exists()
 
 
 def seal_ledgers(*, ledgers: Iterable[Ledger], month: date, as_of: datetime) -> list[Drift]:
@@ -86,20 +90,22 @@ def seal_ledgers(*, ledgers: Iterable[Ledger], month: date, as_of: datetime) -> 
 def seal_spans(*, spans: Iterable[UsageSpan], month: date) -> int:
     """Store the usage of spans that begin before the end of a closed month, up to that end.
 
-    These are the spans of invoiced usage, which can be read for ever. Returns their number.
+    These are the spans of invoiced usage, which can be read for ever. Spans that no event before that end reaches are
+    left out. Returns their number.
     """
     end = month_start(month_after(month))
     aggregations = {rule.id: rule.aggregation for rule in meter_rules()}
     count = 0
     for some in _in_steps(spans):
-        parts = [sealed_part(span, end, aggregations[span.meter_id]) for span in some]
+        reached = [span for span in some if span.begins(aggregations[span.meter_id]) < end]
+        parts = [sealed_part(span, end, aggregations[span.meter_id]) for span in reached]
         rows = [
             {
                 "tenant_id": part.tenant_id, "meter_id": part.meter_id, "start_at": part.start, "end_at": part.end,
                 "known_at": part.known_at or FOR_GOOD, "voids_at": part.voids_known_at or part.known_at or FOR_GOOD,
                 "quantity": found.quantity, "events": found.events,
             }
-            for part, found in zip(parts, raw_usage_of_spans(parts), strict=True)
+            for part, found in zip(parts, brought_to_spans(parts), strict=True)
         ]  # fmt: skip
         fetch_all(SEAL_USAGE, {"rows": as_json(rows)})
         count += len(rows)

@@ -4,7 +4,8 @@ A change applies in every process within a second.
 """
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime
+from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
@@ -15,9 +16,9 @@ from accounts.models import Tenant
 from accounts.services.audit import AuditTarget, record_audit
 from metering.domain.aggregations.registry import ADDITIVE_CODES
 from metering.domain.codes import code_errors
-from metering.domain.usage_plan_terms import QuotaTerms, UsagePlanTerms, check_terms
-from metering.errors import CodeTakenError, InUseError, UnknownMeterError
-from metering.models import Meter, UsagePlan, UsagePlanAssignment, UsagePlanQuota
+from metering.domain.usage_plan_terms import QuotaTerms, ThrottleTerms, UsagePlanTerms, check_terms
+from metering.errors import CodeTakenError, InUseError, UnknownEventTypeCodeError, UnknownMeterError
+from metering.models import EventType, Meter, UsagePlan, UsagePlanAssignment, UsagePlanQuota, UsagePlanThrottle
 from metering.selectors.limits import forget_limits
 
 
@@ -34,6 +35,7 @@ def create_usage_plan(*, code: str, terms: UsagePlanTerms, actor: Actor, as_of: 
         except IntegrityError as error:
             raise CodeTakenError(f"The usage plan {code} already exists.") from error
         _set_quotas(usage_plan, terms.quotas)
+        _set_throttles(usage_plan, terms.throttles)
         _record(usage_plan, "usage_plan.created", before={}, after=described(usage_plan), actor=actor, as_of=as_of)
     forget_limits()
     return usage_plan
@@ -51,6 +53,7 @@ def update_usage_plan(*, usage_plan: UsagePlan, terms: UsagePlanTerms, actor: Ac
         _make_room_for_default(terms, keep=current)
         UsagePlan.objects.filter(pk=current.pk).update(**_own_fields(terms))
         _set_quotas(current, terms.quotas)
+        _set_throttles(current, terms.throttles)
         current.refresh_from_db()
         after = described(current)
         if after != before:
@@ -106,6 +109,15 @@ def assign_default_usage_plan(*, tenant: Tenant, actor: Actor, as_of: datetime) 
     return default
 
 
+def set_period_anchor(*, tenant_id: UUID, anchor_on: date | None) -> None:
+    """Set the day from which the tenant's billing periods are counted, or None: then they are calendar months.
+
+    An app above calls it in the transaction in which an agreement begins or ends.
+    """
+    Tenant.objects.filter(pk=tenant_id).update(period_anchor_on=anchor_on)
+    forget_limits()
+
+
 def default_usage_plan() -> UsagePlan | None:
     """Return the plan that new tenants get, if the operator chose one."""
     return UsagePlan.objects.filter(is_default=True).first()
@@ -119,10 +131,9 @@ def described(usage_plan: UsagePlan) -> dict[str, object]:
         "throttle_rate": usage_plan.throttle_rate,
         "throttle_burst": usage_plan.throttle_burst,
         "is_default": usage_plan.is_default,
-        "quotas": [
-            f"{quota.limit.normalize():f} {quota.meter.code} a {quota.period}, {'hard' if quota.is_hard else 'soft'}"
-            for quota in quotas
-        ],
+        "allows_in_outage": usage_plan.allows_in_outage,
+        "quotas": [f"{quota.limit.normalize():f} {quota.meter.code} {quota.terms_in_words}" for quota in quotas],
+        "throttles": [str(throttle) for throttle in usage_plan.throttles.select_related("event_type")],
     }
 
 
@@ -132,6 +143,7 @@ def _own_fields(terms: UsagePlanTerms) -> dict[str, object]:
         "throttle_rate": terms.throttle_rate,
         "throttle_burst": terms.throttle_burst,
         "is_default": terms.is_default,
+        "allows_in_outage": terms.allows_in_outage,
     }
 
 
@@ -157,10 +169,29 @@ def _set_quotas(usage_plan: UsagePlan, quotas: Iterable[QuotaTerms]) -> None:
             usage_plan=usage_plan,
             meter=meter,
             period=quota.period.value,
+            scope=quota.scope.value,
             defaults={"limit": quota.limit, "is_hard": quota.is_hard},
         )
         kept.append(row.pk)
     usage_plan.quotas.exclude(pk__in=kept).delete()
+
+
+def _set_throttles(usage_plan: UsagePlan, throttles: Iterable[ThrottleTerms]) -> None:
+    """Replace a plan's further throttles; one of the same scope and event type keeps its row."""
+    named = [throttle.event_type for throttle in throttles if throttle.event_type is not None]
+    types = {row.code: row for row in EventType.objects.filter(code__in=named)}
+    kept = []
+    for throttle in throttles:
+        if throttle.event_type is not None and throttle.event_type not in types:
+            raise UnknownEventTypeCodeError(f"There is no event type {throttle.event_type}.")
+        row, _ = UsagePlanThrottle.objects.update_or_create(
+            usage_plan=usage_plan,
+            scope=throttle.scope.value,
+            event_type=types.get(throttle.event_type or ""),
+            defaults={"rate": throttle.rate, "burst": throttle.burst},
+        )
+        kept.append(row.pk)
+    usage_plan.throttles.exclude(pk__in=kept).delete()
 
 
 def _record(

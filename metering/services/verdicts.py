@@ -10,6 +10,7 @@ from django.conf import settings
 
 from accounts.domain.masking import mask_secrets
 from accounts.domain.reach import within_tenant
+from metering.domain.cloud_events import SOURCE_CHARACTERS_MAX
 from metering.domain.ledger import Ledger
 from metering.models import IngestVerdict, Verdict
 
@@ -26,6 +27,7 @@ class UnstoredEvent:
     event_type: str
     code: str
     detail: str
+    source: str = ""
 
 
 def record_verdicts(
@@ -40,6 +42,7 @@ def record_verdicts(
             api_key_id=api_key_id,
             request_id=request_id[:128],
             event_id=_storable(refusal.event_id)[:255],
+            source=_storable(refusal.source)[:SOURCE_CHARACTERS_MAX],
             event_type=_storable(refusal.event_type)[:100],
             verdict=refusal.verdict,
             code=refusal.code[:60],

@@ -1,7 +1,7 @@
 """Voids: an event stays in the ledger, a second row cancels it, and its quantity is subtracted.
 
-Quantities of additive meters are subtracted in the same statement. Others, such as a maximum, are computed again for
-the event's hour and day.
+What it brought to meters that are added up is subtracted in the same statement. Others, such as a maximum, are computed
+again for the event's hours and day.
 """
 
 from collections.abc import Sequence
@@ -9,15 +9,19 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Subquery
 
 from accounts.errors import NotFoundError
 from accounts.sql import fetch_all
+from metering.domain.aggregations.registry import SUMMED
 from metering.domain.canonical import event_key
-from metering.domain.contribution import MeterRule
 from metering.domain.ledger import CounterKey, Ledger
+from metering.domain.meter_rules import MeterRule
 from metering.domain.retention import ALWAYS_KEPT
 from metering.errors import AlreadyVoidedError
+from metering.models import Event, EventIdentity
 from metering.selectors.catalog import rules_in_rollups
+from metering.selectors.formula_sql import with_formulas
 from metering.selectors.retention import refuse_deleted
 from metering.selectors.statements import METERS, contributions_of, meters_parameter
 from metering.services.ledger_lock import lock_ledger
@@ -27,7 +31,7 @@ from metering.services.rollups import add_to_rollups, counters_parameter
 VOID = f"""
 WITH gate AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared(%(lock_key)s)),
 found AS MATERIALIZED (
-    SELECT e.key, e.occurred_at, e.received_at, e.type, e.quantity, e.api_key_id, e.properties
+    SELECT e.key, e.occurred_at, e.received_at, e.type, e.quantity, e.subject, e.api_key_id, e.properties
     FROM gate, event_identity AS i
     JOIN event AS e ON e.tenant_id = i.tenant_id AND e.is_live = i.is_live AND e.occurred_at = i.occurred_at
         AND e.key = i.key
@@ -35,17 +39,19 @@ found AS MATERIALIZED (
         AND e.tenant_id = %(tenant_id)s::uuid AND e.is_live = %(is_live)s
 ),
 voided AS (
-    INSERT INTO event_void (tenant_id, is_live, key, occurred_at, reason, voided_by, voided_at)
-    SELECT %(tenant_id)s::uuid, %(is_live)s, key, occurred_at, %(reason)s, %(voided_by)s, %(voided_at)s::timestamptz
+    INSERT INTO event_void (tenant_id, is_live, key, occurred_at, reason, voided_by, voided_at, replaced_by,
+        replaced_by_key)
+    SELECT %(tenant_id)s::uuid, %(is_live)s, key, occurred_at, %(reason)s, %(voided_by)s, %(voided_at)s::timestamptz,
+        %(replaced_by)s::text, %(replaced_by_key)s::bytea
         FROM found
     ON CONFLICT DO NOTHING
     RETURNING key
 ),
 cancelled AS (SELECT found.* FROM found JOIN voided USING (key)),
 {METERS},
-{contributions_of("cancelled")},
+{contributions_of("cancelled", SUMMED)},
 {add_to_rollups("-")}
-SELECT found.type, found.occurred_at, EXISTS (SELECT FROM voided) FROM found
+SELECT found.occurred_at, EXISTS (SELECT FROM voided) FROM found
 """
 
 
@@ -58,18 +64,20 @@ def void_event(
     voided_by: str,
     as_of: datetime,
     source: str = "",
+    replaced_by: str | None = None,
     counters: Sequence[CounterKey] = (),
 ) -> None:
     """Void one event. Raises `NotFoundError` if there is none, `AlreadyVoidedError` the second time.
 
     Raises `EventsDeletedError` for an event of a closed month: its invoices stay.
 
-    `counters` are the current limits that had counted the event.
+    `counters` are the current limits that had counted the event. `replaced_by` is the id of the event that replaces it,
+    which has the same source.
     """
-    rules = rules_in_rollups()
-    computed_again = lock_for_void(ledger)
+    summed = [rule for rule in rules_in_rollups() if rule.aggregation.is_summed]
+    computed_again = lock_for_void(ledger, event_id=event_id, source=source)
     found = fetch_all(
-        VOID,
+        with_formulas(VOID, summed),
         {
             "lock_key": ledger.lock_key,
             "tenant_id": ledger.tenant_id,
@@ -80,25 +88,38 @@ def void_event(
             "reason": reason,
             "voided_by": voided_by,
             "voided_at": as_of,
-            "meters": meters_parameter(rule for rule in rules if rule.aggregation.is_additive),
+            "replaced_by": replaced_by,
+            "replaced_by_key": None if replaced_by is None else event_key(source, replaced_by),
+            "meters": meters_parameter(summed),
             "counters": counters_parameter(counters),
         },
     )
     if not found:
         refuse_deleted(ledger, event_id=event_id, source=source)
         raise NotFoundError("There is no event with this id.")
-    [(event_type, occurred_at, is_voided)] = found
+    [(occurred_at, is_voided)] = found
     if occurred_at < as_of - ALWAYS_KEPT:
         refuse_deleted(ledger, event_id=event_id, source=source)
     if not is_voided:
         raise AlreadyVoidedError("This event was already voided. Nothing was changed.")
-    if fed := [rule for rule in computed_again if rule.event_type == event_type]:
-        rebuild_day(ledger=ledger, rules=fed, instant=occurred_at)
-
-
-def lock_for_void(ledger: Ledger) -> list[MeterRule]:
-    """Lock the ledger if a void computes usage again, before any other lock. Return the meters of such usage."""
-    computed_again = [rule for rule in rules_in_rollups() if not rule.aggregation.is_additive]
     if computed_again:
+        rebuild_day(ledger=ledger, rules=computed_again, instant=occurred_at)
+
+
+def lock_for_void(ledger: Ledger, *, event_id: str, source: str = "") -> list[MeterRule]:
+    """Return the meters whose usage the void of an event computes again. If there are any, lock the ledger for it.
+
+    It is locked before anything else, as by every statement that counts.
+    """
+    merging = [rule for rule in rules_in_rollups() if not rule.aggregation.is_summed]
+    if not merging:
+        return []
+    claims = EventIdentity.objects.of_ledger(ledger.tenant_id, is_live=ledger.is_live)
+    occurred_at = Subquery(claims.filter(key=event_key(source, event_id)).values("occurred_at"))
+    events = Event.objects.of_ledger(ledger.tenant_id, is_live=ledger.is_live)
+    types = events.filter(key=event_key(source, event_id), occurred_at=occurred_at).values_list("type", flat=True)
+    event_type = types.first()
+    fed = [rule for rule in merging if rule.event_type == event_type]
+    if fed:
         lock_ledger(ledger)
-    return computed_again
+    return fed

@@ -21,13 +21,24 @@ class MemberMailsForm(forms.Form):
     wants_usage_alerts = forms.BooleanField(
         required=False, label="Usage alerts", help_text="At 80, 95 and 100 percent of a quota."
     )
+    wants_unusual_usage = forms.BooleanField(
+        required=False, label="Unusual usage", help_text="Spikes, drops, and meters that stopped, also of single keys."
+    )
+    wants_key_leaks = forms.BooleanField(
+        required=False, label="Leaked keys", help_text="When a key was found in public and is refused since."
+    )
+    wants_webhook_problems = forms.BooleanField(
+        required=False, label="Webhooks", help_text="When an endpoint was disabled because nothing reaches it."
+    )
     wants_invoices = forms.BooleanField(required=False, label="Invoices", help_text="Each new invoice, with its PDF.")
     wants_trial_ends = forms.BooleanField(
         required=False, label="End of a trial", help_text="Some days before the first fee is charged."
     )
 
-    def __init__(self, *args: Any, may_see_money: bool, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, may_see_money: bool, may_manage_keys: bool, **kwargs: Any) -> None:
         """Offer the mails that the role allows."""
         super().__init__(*args, **kwargs)
+        if not may_manage_keys:
+            del self.fields["wants_key_leaks"], self.fields["wants_webhook_problems"]
         if not may_see_money:
             del self.fields["wants_invoices"], self.fields["wants_trial_ends"]

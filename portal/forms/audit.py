@@ -5,14 +5,14 @@ from typing import Any
 
 from django import forms
 
+from portal.forms.statement import SpanForm
 
-class AuditFilterForm(forms.Form):
+
+class AuditFilterForm(SpanForm):
     """The filter by actor or target, action and days."""
 
     search = forms.CharField(required=False, max_length=100, label="Who or what")
     action = forms.ChoiceField(required=False)
-    start = forms.DateField(required=False, label="From", widget=forms.DateInput(attrs={"type": "date"}))
-    end = forms.DateField(required=False, label="To", widget=forms.DateInput(attrs={"type": "date"}))
 
     def __init__(self, *args: Any, actions: Iterable[str], **kwargs: Any) -> None:
         """Offer the actions that the log has."""

@@ -9,7 +9,8 @@ from django import forms
 from accounts.selectors.directory import KeyLabel
 from metering.models import Verdict
 from metering.selectors.debugger import ACCEPTED, SentEventFilters
-from portal.forms.usage import CHOICE_ERRORS, LEDGERS
+from portal.forms.period import CHOICE_ERRORS
+from portal.forms.usage import LEDGERS
 
 _OUTCOMES: Final = (("", "Every outcome"), (ACCEPTED, "Accepted"), *Verdict.choices)
 
@@ -23,6 +24,7 @@ class EventsForm(forms.Form):
         required=False, label="API key", coerce=UUID, empty_value=None, error_messages=CHOICE_ERRORS
     )
     event_id = forms.CharField(required=False, max_length=255, strip=False, label="Event id, exactly")
+    source = forms.CharField(required=False, max_length=1024, strip=False, label="Its source (CloudEvents)")
     ledger = forms.ChoiceField(required=False, choices=LEDGERS, error_messages=CHOICE_ERRORS)
 
     def __init__(
@@ -49,4 +51,5 @@ class EventsForm(forms.Form):
             event_type=cleaned["type"],
             api_key_id=cleaned["api_key"],
             event_id=cleaned["event_id"],
+            source=cleaned["source"],
         )

@@ -9,7 +9,8 @@ from django import forms
 from accounts.domain.api_key import KeyKind
 from accounts.domain.networks import canonical_cidr
 from accounts.domain.scopes import Scope
-from accounts.selectors.directory import ENDED, USABLE
+from accounts.selectors.directory import ENDED, QUARANTINED, USABLE
+from portal.forms.period import CHOICE_ERRORS
 
 CIDRS_MAX: Final = 50
 RATE_MAX: Final = 1_000_000
@@ -37,6 +38,8 @@ class NewKeyForm(forms.Form):
         initial=[Scope.EVENTS_WRITE.value, Scope.USAGE_READ.value],
         help_text="A key cannot do more than your role allows.",
     )
+    environment = forms.CharField(required=False, max_length=30, help_text="Such as production. Only to find it again.")
+    tags = forms.CharField(required=False, max_length=400, help_text="Separated by commas.")
     expires_at = forms.DateTimeField(
         required=False,
         label="Expires",
@@ -87,6 +90,10 @@ class NewKeyForm(forms.Form):
                 raise forms.ValidationError(f"“{line[:60]}” is not an address or a network such as 203.0.113.0/24.")
         return [cidr for cidr in cidrs if cidr is not None]
 
+    def clean_tags(self) -> list[str]:
+        """Return the tags as a list."""
+        return split_tags(self.cleaned_data["tags"])
+
     def clean(self) -> dict[str, Any]:
         """Check the throttle: a burst needs a rate, and a rate alone is also the burst."""
         cleaned = super().clean() or self.cleaned_data
@@ -94,6 +101,17 @@ class NewKeyForm(forms.Form):
         if burst is not None and rate is None and "throttle_rate" not in self.errors:
             self.add_error("throttle_rate", "Enter requests a second as well.")
         return cleaned | {"throttle_burst": rate if burst is None else burst}
+
+
+class LabelsForm(forms.Form):
+    """The labels of a key."""
+
+    environment = forms.CharField(required=False, max_length=30, help_text="Such as production.")
+    tags = forms.CharField(required=False, max_length=400, help_text="Separated by commas.")
+
+    def clean_tags(self) -> list[str]:
+        """Return the tags as a list."""
+        return split_tags(self.cleaned_data["tags"])
 
 
 class RotateKeyForm(forms.Form):
@@ -113,11 +131,34 @@ class KeysFilterForm(forms.Form):
 
     search = forms.CharField(required=False, max_length=100, label="Name or beginning")
     state = forms.ChoiceField(
-        required=False, choices=[("", "Every state"), (USABLE, "Usable"), (ENDED, "Revoked or expired")]
+        required=False,
+        choices=[
+            ("", "Every state"),
+            (USABLE, "Usable"),
+            (QUARANTINED, "Quarantined"),
+            (ENDED, "Revoked or expired"),
+        ],
     )
     kind = forms.ChoiceField(
         required=False, choices=[("", "Live and test"), (KeyKind.LIVE.value, "Live"), (KeyKind.TEST.value, "Test")]
     )
+    environment = forms.ChoiceField(required=False, error_messages=CHOICE_ERRORS)
+    tag = forms.ChoiceField(required=False, error_messages=CHOICE_ERRORS)
+
+    def __init__(self, *args: Any, environments: Iterable[str], tags: Iterable[str], **kwargs: Any) -> None:
+        """Offer the labels that are in use; without any, no filter by them."""
+        super().__init__(*args, **kwargs)
+        for name, values, every in (("environment", environments, "Every environment"), ("tag", tags, "Every tag")):
+            field = self.fields[name]
+            assert isinstance(field, forms.ChoiceField), "the form's own field"
+            field.choices = [("", every), *((value, value) for value in values)]
+            if not values:
+                del self.fields[name]
+
+
+def split_tags(text: str) -> list[str]:
+    """Return the tags of a line, which are separated by commas."""
+    return [tag.strip() for tag in text.split(",") if tag.strip()]
 
 
 def chosen(form: forms.Form) -> Mapping[str, Any]:

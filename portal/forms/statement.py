@@ -1,10 +1,11 @@
 """Which days a statement of account is about."""
 
-from typing import Any
+from typing import Any, Final
 
 from django import forms
 
 DAY = {"type": "date"}
+OUT_OF_ORDER: Final = "The last day is before the first."
 
 
 class SpanForm(forms.Form):
@@ -18,5 +19,5 @@ class SpanForm(forms.Form):
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         start, end = cleaned.get("start"), cleaned.get("end")
         if start and end and start > end:
-            self.add_error("end", "The last day is not before the first one.")
+            self.add_error("end", OUT_OF_ORDER)
         return cleaned

@@ -1,14 +1,15 @@
 """The format of numbers and words in the portal."""
 
 from datetime import datetime
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from typing import Final
 
 from django import template
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.html import format_html
 
-from accounts.domain.numbers import number_text, unit_name
+from accounts.domain.numbers import BYTES, counted, number_text, short_bytes_text, short_number_text, unit_name
 from metering.domain.periods import Span, last_local_day, local_day
 
 register = template.Library()
@@ -24,15 +25,29 @@ def quantity(value: Decimal | int | None) -> str:
 
 
 @register.filter
-def unit_of(unit: str, value: Decimal | int | None) -> str:
-    """Return the name of a unit beside a quantity: 1 `request`, 2 `requests`."""
-    return unit_name(unit, value or 0)
+def used(value: Decimal | int | None) -> str:
+    """Return a meter's quantity as people read it: `29.166666667` is `29.167`. An exact one is `quantity`."""
+    return "" if value is None else short_number_text(value)
+
+
+@register.simple_tag
+def measured(value: Decimal | int | None, unit: str, *, with_unit: bool = True) -> str:
+    """Return a quantity beside its unit; many bytes in short, as 39.1 MB, with the exact number on hover.
+
+    Without `with_unit` only what is in short has one, as in a column whose head says it.
+    """
+    if value is None:
+        return ""
+    short = short_bytes_text(value) if unit == BYTES else ""
+    if short:
+        return format_html('<abbr title="{}">{}</abbr>', counted(value, unit), short)
+    return f"{short_number_text(value)} {unit_name(unit, value)}".strip() if with_unit else short_number_text(value)
 
 
 @register.filter
-def unit_of_whole(unit: str, value: Decimal) -> str:
-    """Return the name of a unit beside a quantity that is shown without its fraction."""
-    return unit_name(unit, value.quantize(Decimal(1), ROUND_HALF_UP))
+def unit_of(unit: str, value: Decimal | int | None) -> str:
+    """Return the name of a unit beside a quantity: 1 `request`, 2 `requests`."""
+    return unit_name(unit, value or 0)
 
 
 @register.filter

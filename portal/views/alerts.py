@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import ROUND_FLOOR, Decimal
 from typing import Final
 
@@ -10,25 +11,34 @@ from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
+from accounts.keys.domain.leaks import KEY_LEAK
 from accounts.models import Membership
 from accounts.notices.selectors.preferences import may_want, tenant_wants, wishes_of
 from accounts.notices.services.preferences import set_member_mails, set_tenant_mails
 from accounts.selectors.directory import membership_of
+from accounts.webhooks.domain.mails import ENDPOINT_DISABLED
 from billing.domain.mails import INVOICE, TRIAL_END
-from metering.alerts.domain.alerts import USAGE_ALERT, percent_of, period_in_words
+from metering.alerts.domain.alerts import (
+    UNUSUAL_USAGE,
+    USAGE_ALERT,
+    AlertKind,
+    grouped,
+    percent_of,
+    period_in_words,
+)
 from metering.alerts.models import THRESHOLDS, ThresholdAlert
 from metering.alerts.selectors.alerts import alerts_of_tenant
-from metering.domain.periods import Period, YearMonth, local_day
+from metering.domain.periods import Period, days_of, local_day
 from metering.selectors.operations import QuotaUse, quota_uses
 from portal.access import Portal, SignedInRequest, tenant_page
 from portal.forms.alerts import MemberMailsForm, OrganisationAlertsForm
 
 ROWS_ON_A_PAGE: Final = 20
-MEMBER_MAILS: Final = (USAGE_ALERT, INVOICE, TRIAL_END)
+MEMBER_MAILS: Final = (USAGE_ALERT, UNUSUAL_USAGE, KEY_LEAK, ENDPOINT_DISABLED, INVOICE, TRIAL_END)
 ORGANISATION, MINE = "organisation", "mine"
 _WHOLE: Final = Decimal(100)
 _PLACES: Final = Decimal("0.1")
-_KINDS: Final = dict(zip(THRESHOLDS, ("info", "warn", "danger"), strict=True))
+_LEVELS: Final = dict(zip(THRESHOLDS, ("info", "warn", "danger"), strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +49,11 @@ class QuotaBar:
     filled: Decimal
     marks: tuple[Decimal, ...]
     level: str
+    today: date
+    anchor_on: date | None
 
     @classmethod
-    def of(cls, use: QuotaUse) -> "QuotaBar":
+    def of(cls, use: QuotaUse, *, today: date, anchor_on: date | None) -> "QuotaBar":
         """Return the bar of a quota; positions are percentages of its length."""
         scale = max(use.percent, _WHOLE)
         reached = [threshold for threshold in THRESHOLDS if use.used * 100 >= use.limit * threshold]
@@ -50,6 +62,8 @@ class QuotaBar:
             filled=_share(use.percent, scale),
             marks=tuple(_share(Decimal(threshold), scale) for threshold in THRESHOLDS) if use.limit else (),
             level="danger" if THRESHOLDS[-1] in reached else "warn" if reached else "",
+            today=today,
+            anchor_on=anchor_on,
         )
 
     @property
@@ -58,9 +72,14 @@ class QuotaBar:
         return self.use.is_hard and self.use.used >= self.use.limit
 
     @property
+    def next_first_day(self) -> date:
+        """Return the first day of the quota's next period."""
+        return days_of(self.use.period, self.today, self.anchor_on)[1]
+
+    @property
     def span_name(self) -> str:
         """Return the name of the quota's current period."""
-        return "today" if self.use.period == Period.DAY else "this month"
+        return self.use.period.words_of_current
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,19 +87,42 @@ class AlertRow:
     """An alert as the table shows it."""
 
     alert: ThresholdAlert
-    kind: str
+    level: str
+    found: str
     period: str
-    percent: Decimal
+    percent: Decimal | None
 
     @classmethod
     def of(cls, alert: ThresholdAlert) -> "AlertRow":
         """Return the row of an alert."""
+        percent = None if alert.limit is None else percent_of(alert.quantity, alert.limit)
         return cls(
             alert=alert,
-            kind=_KINDS[alert.threshold],
-            period=period_in_words(Period(alert.quota_period), alert.period_start_on),
-            percent=percent_of(alert.quantity, alert.limit).quantize(_PLACES, ROUND_FLOOR),
+            level=_level_of(alert),
+            found=_found_by(alert),
+            period=_period_of(alert),
+            percent=None if percent is None else percent.quantize(_PLACES, ROUND_FLOOR),
         )
+
+
+def _level_of(alert: ThresholdAlert) -> str:
+    if alert.threshold is None:
+        return "warn" if alert.kind == AlertKind.ANOMALY else "info"
+    reached = [level for threshold, level in _LEVELS.items() if alert.threshold >= threshold]
+    return reached[-1] if reached else "info"
+
+
+def _found_by(alert: ThresholdAlert) -> str:
+    """Return what was found: the threshold that was crossed, or the kind of alert."""
+    if alert.threshold is not None:
+        return f"{alert.threshold} %"
+    return alert.get_kind_display() if alert.threshold_quantity is None else grouped(alert.threshold_quantity)
+
+
+def _period_of(alert: ThresholdAlert) -> str:
+    if alert.period_start_on is None:
+        return ""
+    return period_in_words(Period(alert.quota_period or Period.DAY), alert.period_start_on)
 
 
 @tenant_page("alerts", methods=("GET", "HEAD", "POST"))
@@ -95,7 +137,6 @@ def alerts(request: SignedInRequest, portal: Portal) -> HttpResponse:
     context = {
         "portal": portal,
         "bars": _bars(portal),
-        "next_first_day": YearMonth.of(local_day(portal.as_of, portal.tenant.time_zone)).plus(1).first_day(),
         "page": page,
         "rows": [AlertRow.of(alert) for alert in page.object_list],
         "is_mailed": is_mailed,
@@ -110,7 +151,7 @@ def alerts(request: SignedInRequest, portal: Portal) -> HttpResponse:
 def _save(request: SignedInRequest, portal: Portal, membership: Membership) -> None:
     """Save the submitted form; boxes that are not ticked are missing from it."""
     organisation = OrganisationAlertsForm(request.POST)
-    mine = MemberMailsForm(request.POST, may_see_money=may_want(membership=membership, kind=INVOICE))
+    mine = MemberMailsForm(request.POST, **_rights(membership))
     sent = request.POST.get("form")
     if sent == ORGANISATION and organisation.is_valid():
         is_mailed: bool = organisation.cleaned_data[USAGE_ALERT.wish]
@@ -124,17 +165,26 @@ def _save(request: SignedInRequest, portal: Portal, membership: Membership) -> N
         messages.success(request, "Your choice of e-mails is saved.")
 
 
+def _rights(membership: Membership) -> dict[str, bool]:
+    return {
+        "may_see_money": may_want(membership=membership, kind=INVOICE),
+        "may_manage_keys": may_want(membership=membership, kind=KEY_LEAK),
+    }
+
+
 def _member_form(membership: Membership) -> MemberMailsForm:
     return MemberMailsForm(
-        may_see_money=may_want(membership=membership, kind=INVOICE),
+        **_rights(membership),
         initial={kind.wish: wish for kind, wish in wishes_of(membership=membership, kinds=MEMBER_MAILS).items()},
         auto_id=f"id_{MINE}_%s",
     )
 
 
 def _bars(portal: Portal) -> Sequence[QuotaBar]:
-    tenant_id = portal.tenant.pk
-    return [QuotaBar.of(use) for use in quota_uses(as_of=portal.as_of, tenant_ids=[tenant_id]).get(tenant_id, [])]
+    tenant = portal.tenant
+    today = local_day(portal.as_of, tenant.time_zone)
+    uses = quota_uses(as_of=portal.as_of, tenant_ids=[tenant.pk]).get(tenant.pk, [])
+    return [QuotaBar.of(use, today=today, anchor_on=tenant.period_anchor_on) for use in uses]
 
 
 def _share(part: Decimal, whole: Decimal) -> Decimal:

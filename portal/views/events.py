@@ -9,7 +9,7 @@ from uuid import UUID
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
 
-from accounts.selectors.directory import KeyLabel, key_labels
+from accounts.selectors.directory import SERVICE_KEY, KeyLabel, key_labels
 from metering.domain.ledger import Ledger
 from metering.errors import EventsDeletedError, QueryTooLargeError
 from metering.selectors.catalog import known_event_types
@@ -49,7 +49,7 @@ def events(request: SignedInRequest, portal: Portal) -> HttpResponse:
         "rows": [(row, _label(labels, row.api_key_id)) for row in page.rows],
         "deleted": deleted_before(),
         "is_first_page": cursor == SentEventCursor(),
-        "is_filtered": any(request.GET.get(name) for name in ("outcome", "type", "api_key", "event_id")),
+        "is_filtered": any(request.GET.get(name) for name in ("outcome", "type", "api_key", "event_id", "source")),
         "ledger": "live" if form.is_live else "test",
     }
     return render(request, "portal/events_list.html" if request.htmx else "portal/events.html", context)
@@ -89,4 +89,4 @@ def _gone(request: SignedInRequest, portal: Portal, ledger: Ledger, event_id: st
 
 def _label(labels: Mapping[UUID, KeyLabel], key_id: UUID | None) -> KeyLabel | str:
     """Return the key's name, or an empty text for an imported event."""
-    return labels.get(key_id, "") if key_id else ""
+    return labels.get(key_id, SERVICE_KEY) if key_id else ""

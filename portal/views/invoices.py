@@ -3,7 +3,8 @@
 For members who manage billing.
 """
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from django.contrib import messages
@@ -17,15 +18,16 @@ from django.utils import timezone
 from accounts.domain.pages import InvalidCursorError, Page, PageRequest, read_cursor, write_cursor
 from accounts.domain.roles import Capability
 from accounts.errors import ConflictError
-from accounts.selectors.directory import key_labels
+from accounts.selectors.directory import SERVICE_KEY, key_labels
 from billing.collection.errors import PaymentProviderError
 from billing.collection.services.collecting import payment_link
+from billing.desk.selectors.line_questions import invoices_in_question, questions_by_line
 from billing.domain.statuses import INVOICE_TRANSITIONS, InvoiceStatus, statuses_before
-from billing.models import CreditNote, DocumentFile, Invoice
+from billing.models import CreditNote, DocumentFile, Invoice, InvoiceHold, Issuer
+from billing.selectors.invoicing.found_invoices import InvoiceFilter, sums_by_currency
 from billing.selectors.invoicing.invoices import (
     content_of,
     issued_invoice,
-    issued_invoices,
     lines_of_invoice,
     payments_of,
     taxes_of_invoice,
@@ -34,9 +36,12 @@ from billing.selectors.invoicing.line_events import events_behind, line_at
 from billing.selectors.write_offs import written_off_minor
 from metering.errors import EventsDeletedError, QueryTooLargeError
 from portal.access import Portal, SignedInRequest, tenant_page
+from portal.forms.invoices import InvoicesForm
 from portal.invoice_lines import lines_ahead, lines_of
 from portal.money_ahead import money_ahead
 from portal.online_payment import online_provider, provider_down, send_on
+from portal.transfers import reference_of, transfer_code_of
+from portal.views.invoice_files import found
 from portal.views.plan import zone_of
 
 ROWS_ON_A_PAGE: Final = 25
@@ -47,16 +52,24 @@ PAYABLE: Final = statuses_before(INVOICE_TRANSITIONS, InvoiceStatus.PAID)
 
 @tenant_page("invoices", Capability.MANAGE_BILLING)
 def invoices(request: SignedInRequest, portal: Portal) -> HttpResponse:
-    """Render issued invoices, the newest first, below the drafts and the next invoice."""
-    page = Paginator(issued_invoices(tenant_id=portal.tenant.pk), ROWS_ON_A_PAGE).get_page(request.GET.get("page"))
+    """Render the issued invoices that a filter finds, the newest first, below the drafts and the next invoice."""
+    form = InvoicesForm(request.GET)
+    wanted = found(form, portal)
+    page = Paginator(wanted, ROWS_ON_A_PAGE).get_page(request.GET.get("page"))
     subscription = portal.standing.subscription
+    is_first = page.number == 1 and form.filter == InvoiceFilter()
     drafts = Invoice.objects.of_tenant(portal.tenant.pk).filter(status=InvoiceStatus.DRAFT)
     context = {
         "portal": portal,
         "page": page,
+        "form": form,
+        "is_filtered": form.filter != InvoiceFilter(),
+        "question": _question(request),
+        "sums": sums_by_currency(wanted),
+        "in_question": invoices_in_question([invoice.pk for invoice in page.object_list]),
         "overdue": {invoice.pk for invoice in portal.standing.owing},
-        "drafts": list(drafts) if page.number == 1 else [],
-        "ahead": money_ahead(subscription, portal.as_of) if subscription is not None and page.number == 1 else None,
+        "drafts": list(drafts) if is_first else [],
+        "ahead": money_ahead(subscription, portal.as_of) if subscription is not None and is_first else None,
     }
     with timezone.override(zone_of(portal, subscription)):
         return render(request, "portal/invoices.html", context)
@@ -71,6 +84,7 @@ def invoice_ahead(request: SignedInRequest, portal: Portal) -> HttpResponse:
         "portal": portal,
         "ahead": ahead,
         "lines": [] if ahead is None else lines_ahead(ahead.now),
+        "lines_projected": [] if ahead is None else lines_ahead(ahead.projected),
         "currency": "" if subscription is None else subscription.currency,
     }
     with timezone.override(zone_of(portal, subscription)):
@@ -90,7 +104,8 @@ def invoice(request: SignedInRequest, portal: Portal, number: str) -> HttpRespon
     context = {
         "portal": portal,
         "invoice": found,
-        "lines": lines_of(lines_of_invoice(found), found.currency),
+        "lines": lines_of(lines_of_invoice(found), found.currency, questions_by_line(found)),
+        "may_ask": found.status != InvoiceStatus.VOID,
         "taxes": taxes_of_invoice(found),
         "own_currency": content.get("issuer_currency"),
         "payments": list(payments_of(found)),
@@ -104,11 +119,12 @@ def invoice(request: SignedInRequest, portal: Portal, number: str) -> HttpRespon
         "has_credit_note_pdf": credit_note is not None and credit_note.number in files,
         "is_overdue": found.pk in {owing.pk for owing in portal.standing.owing},
         "is_payable": _is_payable(found),
+        "hold": InvoiceHold.objects.filter(invoice=found).first(),
         "customer": content["customer"],
         "provider": online_provider(portal),
     }
     with timezone.override(ZoneInfo(found.subscription.time_zone)):
-        return render(request, "portal/invoice.html", context)
+        return render(request, "portal/invoice.html", context | _transfer_of(found, content))
 
 
 @tenant_page("invoices", Capability.MANAGE_BILLING)
@@ -156,8 +172,9 @@ def line_events(request: SignedInRequest, portal: Portal, number: str, position:
         "portal": portal,
         "invoice": found,
         "line": line,
-        "rows": [(row, labels.get(row.api_key_id, "") if row.api_key_id else "") for row in events.rows],
+        "rows": [(row, labels.get(row.api_key_id, SERVICE_KEY) if row.api_key_id else "") for row in events.rows],
         "refusal": refusal,
+        "may_ask": found.status != InvoiceStatus.VOID,
         "is_first_page": not request.GET.get("cursor"),
         "next_cursor": None if events.next is None else write_cursor(events.next),
     }
@@ -194,6 +211,13 @@ def invoice_pay(request: SignedInRequest, portal: Portal, number: str) -> HttpRe
     return render(request, "portal/invoice_pay.html", context)
 
 
+def _question(request: SignedInRequest) -> str:
+    """Return the filter of the address without its page, as the end of an address."""
+    asked = request.GET.copy()
+    asked.pop("page", None)
+    return f"?{asked.urlencode()}" if asked else ""
+
+
 def _invoice(portal: Portal, number: str) -> Invoice:
     return issued_invoice(tenant_id=portal.tenant.pk, number=number)
 
@@ -205,6 +229,18 @@ def _credit_note(found: Invoice) -> CreditNote | None:
 
 def _is_payable(found: Invoice) -> bool:
     return found.status in PAYABLE and found.amount_due_minor > 0
+
+
+def _transfer_of(found: Invoice, content: Mapping[str, Any]) -> dict[str, object]:
+    """Return how to pay an invoice by transfer, unless a card is charged or nothing is due."""
+    issuer = Issuer.objects.get(pk=1)
+    if not _is_payable(found) or not issuer.bank_account or content.get("merchant"):
+        return {}
+    return {
+        "bank_account": issuer.bank_account,
+        "reference": reference_of(found),
+        "transfer_code": transfer_code_of(found, issuer),
+    }
 
 
 def _pdf(number: str) -> HttpResponse:

@@ -1,8 +1,9 @@
-"""The pages of API keys: list, create, show, rotate, revoke.
+"""The pages of API keys: list, create, show, rotate, revoke, release.
 
 A secret is in one response and nowhere else: not in a session, not in an address.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -18,15 +19,21 @@ from django.urls import reverse
 from accounts.domain.api_key import KeyKind
 from accounts.domain.roles import Capability
 from accounts.domain.scopes import scopes_of_role
-from accounts.errors import ProblemError
+from accounts.errors import ConflictError, ProblemError
+from accounts.keys.domain.labels import checked_labels
+from accounts.keys.selectors.key_use import labels_in_use
+from accounts.keys.selectors.leaks import leaks_of_key
 from accounts.keys.services.api_keys import CreatedKey, KeyTerms, create_api_key, revoke_api_key, rotate_api_key
+from accounts.keys.services.labels import label_api_key
+from accounts.keys.services.leaks import release_api_key
 from accounts.models import ApiKey
 from accounts.selectors.api_keys import key_of_tenant
-from accounts.selectors.directory import USABLE, keys_matching
+from accounts.selectors.directory import QUARANTINED, USABLE, keys_matching
 from portal.access import Portal, SignedInRequest, tenant_page
 from portal.confirmation import Confirmation, confirmation_page
-from portal.forms.keys import KeysFilterForm, NewKeyForm, RotateKeyForm, chosen
+from portal.forms.keys import KeysFilterForm, LabelsForm, NewKeyForm, RotateKeyForm, chosen
 from portal.forms.problems import show_problem
+from portal.key_activity import activity_of
 from portal.snippets import snippets
 
 ROWS_ON_A_PAGE: Final = 25
@@ -44,20 +51,23 @@ class KeyRow:
     @property
     def is_usable(self) -> bool:
         """Return whether the key can still be rotated or revoked."""
-        return self.state == USABLE
+        return self.state in {USABLE, QUARANTINED}
 
 
 def state_of(key: ApiKey, as_of: datetime) -> str:
     """Return the state of the key at the instant in a word: usable, or why not."""
     if key.revoked_at is not None and key.revoked_at <= as_of:
         return "revoked"
-    return "expired" if key.expires_at is not None and key.expires_at <= as_of else USABLE
+    if key.expires_at is not None and key.expires_at <= as_of:
+        return "expired"
+    return USABLE if key.quarantined_at is None else QUARANTINED
 
 
 @tenant_page("keys")
 def keys(request: SignedInRequest, portal: Portal) -> HttpResponse:
     """Render all keys of the tenant; members without the right to manage keys see them too."""
-    form = KeysFilterForm(request.GET)
+    in_use = labels_in_use(tenant_id=portal.tenant.pk)
+    form = KeysFilterForm(request.GET, environments=in_use.environments, tags=in_use.tags)
     wanted = chosen(form)
     found = keys_matching(tenant_id=portal.tenant.pk, as_of=portal.as_of, **wanted)
     page = Paginator(found, ROWS_ON_A_PAGE).get_page(request.GET.get("page"))
@@ -68,9 +78,17 @@ def keys(request: SignedInRequest, portal: Portal) -> HttpResponse:
 
 @tenant_page("keys")
 def key(request: SignedInRequest, portal: Portal, key_id: UUID) -> HttpResponse:
-    """Render a key's scopes, limits and expiry."""
+    """Render a key's scopes, limits and use, and the public places in which it was found."""
     found = _key(portal, key_id)
-    return render(request, "portal/key.html", {"portal": portal, "key": found, "row": _row(portal, found)})
+    leaks = leaks_of_key(tenant_id=portal.tenant.pk, key_id=key_id)
+    context = {
+        "portal": portal,
+        "key": found,
+        "row": _row(portal, found),
+        "leaks": leaks,
+        "activity": activity_of(portal, found),
+    }
+    return render(request, "portal/key.html", context)
 
 
 @tenant_page("keys", Capability.MANAGE_KEYS, methods=("GET", "HEAD", "POST"), recent=("GET", "POST"))
@@ -131,10 +149,61 @@ def key_revoke(request: SignedInRequest, portal: Portal, key_id: UUID) -> HttpRe
     return confirmation_page(request, portal, confirmation)
 
 
-def create_key(portal: Portal, *, kind: str, **terms: Any) -> CreatedKey:
+@tenant_page("keys", Capability.MANAGE_TENANT, methods=("GET", "HEAD", "POST"), recent=("GET", "POST"))
+def key_release(request: SignedInRequest, portal: Portal, key_id: UUID) -> HttpResponse:
+    """Confirm first, then end the key's quarantine. Whoever does it has just signed in again."""
+    found = _key(portal, key_id)
+    back = reverse("portal:key", args=[portal.tenant.slug, key_id])
+    if request.method == "POST":
+        try:
+            release_api_key(key=found, actor=portal.actor, as_of=portal.as_of)
+        except ConflictError as error:
+            messages.error(request, error.detail)
+        else:
+            messages.success(request, f"{found.name} is released. It works again within a second.")
+        return redirect(back)
+    confirmation = Confirmation(
+        title=f"Release {found.name}?",
+        text=(
+            f"Whoever has read {found.prefix}…{found.last_four} in public can use it again. Release it only if the "
+            "report is wrong; otherwise rotate the key and revoke it."
+        ),
+        label="Release key",
+        back=back,
+    )
+    return confirmation_page(request, portal, confirmation)
+
+
+@tenant_page("keys", Capability.MANAGE_KEYS, methods=("GET", "HEAD", "POST"))
+def key_labels(request: SignedInRequest, portal: Portal, key_id: UUID) -> HttpResponse:
+    """Render the form of a key's labels, or save it."""
+    found = _key(portal, key_id)
+    initial = {"environment": found.environment, "tags": ", ".join(found.tags)}
+    form = LabelsForm(request.POST if request.method == "POST" else None, initial=initial)
+    if form.is_valid():
+        try:
+            labels = checked_labels(**form.cleaned_data)
+            label_api_key(key=found, labels=labels, actor=portal.actor, as_of=portal.as_of)
+        except ProblemError as error:
+            show_problem(form, error)
+        else:
+            messages.success(request, "The labels are saved.")
+            return redirect("portal:key", portal.tenant.slug, key_id)
+    context = {"portal": portal, "form": form, "key": found}
+    return render(request, "portal/key_labels.html", context, status=422 if form.errors else 200)
+
+
+def create_key(
+    portal: Portal, *, kind: str, environment: str = "", tags: Sequence[str] = (), **terms: Any
+) -> CreatedKey:
     """Create a key of the tenant on behalf of the member."""
     return create_api_key(
-        tenant=portal.tenant, kind=KeyKind(kind), terms=KeyTerms(**terms), actor=portal.actor, as_of=portal.as_of
+        tenant=portal.tenant,
+        kind=KeyKind(kind),
+        terms=KeyTerms(**terms),
+        labels=checked_labels(environment=environment, tags=tags),
+        actor=portal.actor,
+        as_of=portal.as_of,
     )
 
 

@@ -1,86 +1,43 @@
-"""A tenant's overview: the month against its limits, by day, and the last 24 hours."""
+"""A tenant's overview: what the period costs, usage against quotas, and usage by day, by hour and by key."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from datetime import timedelta
+from decimal import Decimal
 from typing import Final
+from urllib.parse import urlencode
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import render
 
 from accounts.domain.numbers import unit_name
 from accounts.domain.roles import Capability
-from accounts.selectors.directory import KeyLabel, key_labels
+from accounts.selectors.directory import SERVICE_KEY, KeyLabel, key_labels
+from billing.models import BillingProfile, Invoice
 from metering.domain.http_requests import API_REQUESTS
-from metering.domain.ledger import CounterKey, Ledger
-from metering.domain.limit_policy import Quota
-from metering.domain.periods import Period, YearMonth, is_in_reach, local_day, span_of
-from metering.selectors.limits import tenant_limits, used_of
-from metering.selectors.usage import (
-    DayUsage,
-    HourUsage,
-    KeyUsage,
-    MeterMonth,
-    daily_usage,
-    meter_named,
-    monthly_usage,
-    realtime_usage,
-)
+from metering.domain.ledger import Ledger
+from metering.domain.periods import Span, YearMonth, is_in_reach, local_day
+from metering.domain.windows import Window, window_starts
+from metering.errors import EventsDeletedError, QueryTooLargeError
+from metering.selectors.limits import tenant_limits
+from metering.selectors.usage import HourUsage, meter_named, monthly_usage, realtime_usage
+from metering.selectors.usage_query import API_KEY, UsageQuestion, UsageRow, query_usage
 from portal.access import Portal, SignedInRequest, tenant_page
-from portal.money_ahead import MoneyAhead, money_ahead
+from portal.forms.period import PeriodForm
+from portal.money_ahead import compared_with_last, money_ahead
+from portal.periods import BILLING, CUSTOM
+from portal.quota_bars import held_of, month_bars, quota_bars
+from portal.usage_table import UsageTable, UsageTableRow, chart_of, usage_table
+from portal.used_up import used_up_quotas_of
+from portal.views.usage import calendar_of
 
-_WARN_PERCENT: Final = 80
-_FULL_PERCENT: Final = 100
 _HUNDRED: Final = Decimal(100)
-
-
-@dataclass(frozen=True, slots=True)
-class MeterBar:
-    """A meter's month as a bar: whole percents of its limit, and its level of warning."""
-
-    usage: MeterMonth
-    percent: int
-    forecast_percent: int
-    level: str
-
-    @property
-    def is_refused(self) -> bool:
-        """Return whether requests are refused now: a hard quota is used up."""
-        return self.usage.is_limit_hard and self.usage.limit is not None and self.usage.quantity >= self.usage.limit
-
-    @classmethod
-    def of(cls, usage: MeterMonth) -> "MeterBar":
-        """Return the bar of a meter; its percents are 0 if it has no limit."""
-        share = usage.percent or Decimal(0)
-        used = int(share.to_integral_value(ROUND_CEILING if share < 1 else ROUND_FLOOR))
-        projected = int(usage.forecast * _HUNDRED / usage.limit) if usage.limit else 0
-        level = "danger" if used >= _FULL_PERCENT else "warn" if max(used, projected) >= _WARN_PERCENT else ""
-        return cls(usage, min(used, _FULL_PERCENT), min(projected, _FULL_PERCENT), level)
-
-
-@dataclass(frozen=True, slots=True)
-class DayBar:
-    """Today's usage of a daily quota."""
-
-    meter: MeterMonth
-    quota: Quota
-    used: Decimal
-    percent: int
-    level: str
-
-    @classmethod
-    def of(cls, meter: MeterMonth, quota: Quota, used: Decimal) -> "DayBar":
-        """Return the bar of a daily quota; a quota of 0 is always full."""
-        percent = min(int(used * _HUNDRED / quota.limit), _FULL_PERCENT) if quota.limit else _FULL_PERCENT
-        return cls(
-            meter,
-            quota,
-            used,
-            percent,
-            "danger" if percent >= _FULL_PERCENT else "warn" if percent >= _WARN_PERCENT else "",
-        )
+_KEYS_SHOWN: Final = 6
+_INVOICES_SHOWN: Final = 5
+# A longer period is shown by months.
+_DAYS_MAX: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,82 +51,103 @@ class KeyBar:
 
 @tenant_page("overview")
 def overview(request: SignedInRequest, portal: Portal) -> HttpResponse:
-    """Render usage against quota, the projection for the month, and charts by day and by hour."""
-    ledger = portal.ledger(is_live=True)
-    today = local_day(portal.as_of, portal.tenant.time_zone)
-    month = _month(request.GET.get("month", ""), YearMonth.of(today))
-    usage = monthly_usage(ledger=ledger, month=month, as_of=portal.as_of)
-    shown = next((meter for meter in usage.meters if meter.meter == request.GET.get("meter")), None)
-    main = shown or next(meter for meter in usage.meters if meter.meter == API_REQUESTS)
-    rule = meter_named(main.meter)
-    days = daily_usage(ledger=ledger, meter=rule, start=month.first_day(), end=month.plus(1).first_day())
-    is_current = month == YearMonth.of(today)
-    hours = realtime_usage(ledger=ledger, meter=rule, as_of=portal.as_of) if is_current else []
+    """Render what the period costs, usage against quota with its forecast, and charts of the chosen period."""
+    calendar, ledger = calendar_of(portal), portal.ledger(is_live=True)
+    form = PeriodForm(_given(request.GET), calendar=calendar)
+    is_valid = form.is_valid() and "span" in form.cleaned_data
+    span = form.cleaned_data["span"] if is_valid else calendar.span(BILLING)
+    is_current = span.contains(portal.as_of)
+    month = monthly_usage(ledger=ledger, month=YearMonth.of(calendar.today), as_of=portal.as_of)
+    bars = month_bars(portal, month.meters, held := held_of(portal) if is_current else {})
+    chosen = next((bar.usage for bar in bars if bar.usage.meter == request.GET.get("meter")), None)
+    main = chosen or next(bar.usage for bar in bars if bar.usage.meter == API_REQUESTS)
+    found = realtime_usage(ledger=ledger, meter=meter_named(main.meter), as_of=portal.as_of) if is_current else []
+    hours = _local_hours(found, ledger)
     context = {
         "portal": portal,
-        "ahead": _money_ahead(portal) if is_current else None,
-        "limits": tenant_limits(portal.tenant.pk),
-        "day_bars": _day_bars(portal, usage.meters) if is_current else [],
-        "month": month.first_day(),
-        "previous_month": month.plus(-1),
-        "next_first_day": month.plus(1).first_day(),
-        "next_month": month.plus(1) if month < YearMonth.of(today) else None,
+        "form": form,
+        "span": span,
         "is_current": is_current,
-        "bars": sorted(
-            (MeterBar.of(meter) for meter in usage.meters),
-            key=lambda bar: (bar.usage.limit is None, bar.usage.meter != API_REQUESTS, bar.usage.meter),
-        ),
+        "limits": tenant_limits(portal.tenant.pk),
+        "used_up": used_up_quotas_of(portal) if is_current else [],
+        "bars": bars,
+        "quota_bars": quota_bars(portal, month.meters, held) if is_current else [],
+        "has_held": bool(held),
+        "next_month": YearMonth.of(calendar.today).plus(1).first_day(),
         "main": main,
-        "today": next((day for day in days if day.date == today), None),
-        "busiest_day": usage.busiest_day,
-        "days": [day for day in days if day.date <= today],
-        "days_chart": _days_chart(days, main),
-        "hours": _local_hours(hours, ledger),
-        "hours_chart": _hours_chart(hours, main, ledger),
-        "keys": _key_bars(usage.keys, key_labels(tenant_id=portal.tenant.pk)),
-        "is_empty": is_current and not any(meter.quantity for meter in usage.meters),
+        "hours": hours,
+        "hours_chart": _hours_chart(hours, main.name, main.unit),
     }
+    context["meter_query"] = urlencode({name: value for name, value in form.chosen.items() if value})
+    context |= _days(portal, span, main.meter, main.unit, form)
+    context["is_empty"] = is_current and not any(bar.usage.quantity for bar in bars) and not context["total"]
+    if portal.may[Capability.MANAGE_BILLING]:
+        context |= _money(portal) if is_current else {"invoices": _invoices_of(portal, span)}
     return render(request, "portal/overview.html", context)
 
 
-def _money_ahead(portal: Portal) -> MoneyAhead | None:
-    """Return the cost of the current period, for members who manage billing."""
+def _given(query: QueryDict) -> Mapping[str, str]:
+    """Return the choice in an address; `month=2026-02` is that month."""
+    month = YearMonth.parse(query.get("month", ""))
+    if month is None or not is_in_reach(month.first_day()):
+        return {name: query.get(name, "") for name in PeriodForm.base_fields}
+    last = month.plus(1).first_day() - timedelta(days=1)
+    return {"period": CUSTOM, "start": month.first_day().isoformat(), "end": last.isoformat()}
+
+
+def _money(portal: Portal) -> dict[str, object]:
+    """Return what the next invoice has, how it is paid, and which invoices are open."""
     subscription = portal.standing.subscription
-    if subscription is None or not portal.may[Capability.MANAGE_BILLING]:
-        return None
-    return money_ahead(subscription, portal.as_of)
-
-
-def _month(text: str, current: YearMonth) -> YearMonth:
-    """Return the requested month, or the current one if that is not a month or is in the future."""
-    month = YearMonth.parse(text)
-    return month if month is not None and month <= current and is_in_reach(month.plus(-1).first_day()) else current
-
-
-def _day_bars(portal: Portal, meters: Sequence[MeterMonth]) -> list[DayBar]:
-    """Return today's usage against the daily quotas."""
-    quotas = [quota for quota in tenant_limits(portal.tenant.pk).quotas if quota.period is Period.DAY]
-    if not quotas:
-        return []
-    today = span_of(Period.DAY, portal.as_of, portal.tenant.time_zone)
-    counters = [CounterKey(quota.scope_id, quota.meter_id, today.start, today.end) for quota in quotas]
-    used = used_of(portal.ledger(is_live=True), counters)
-    by_code = {meter.meter: meter for meter in meters}
-    return [DayBar.of(by_code[quota.meter_code], quota, used[key]) for quota, key in zip(quotas, counters, strict=True)]
-
-
-def _days_chart(days: Sequence[DayUsage], meter: MeterMonth) -> dict[str, object]:
-    series = {"name": meter.name, "values": [format(day.quantity, "f") for day in days], "is_forecast": False}
-    labels = [day.date.strftime("%d %b") for day in days]
-    return {
-        "kind": "bar",
-        "labels": labels,
-        "unit": meter.unit,
-        "unit_of_one": unit_name(meter.unit, 1),
-        "is_stacked": False,
-        "series": [series],
-        "limit": None,
+    unpaid = Invoice.objects.of_tenant(portal.tenant.pk).unpaid().order_by("due_on", "number")
+    found: dict[str, object] = {
+        "open_invoices": [one for one in unpaid[:_INVOICES_SHOWN] if one.amount_due_minor > 0],
+        "owing": {invoice.pk for invoice in portal.standing.owing},
+        "profile": BillingProfile.objects.filter(tenant=portal.tenant).first(),
+        "has_money": subscription is not None,
     }
+    ahead = None if subscription is None else money_ahead(subscription, portal.as_of)
+    if ahead is not None:
+        found |= {"ahead": ahead, "compared": compared_with_last(ahead)}
+    return found
+
+
+def _invoices_of(portal: Portal, span: Span) -> list[Invoice]:
+    """Return the invoices of the periods that a past span has an instant of, the newest first."""
+    invoices = Invoice.objects.of_tenant(portal.tenant.pk).issued()
+    within = invoices.filter(period_start__lt=span.end, period_end__gt=span.start, boundary__isnull=False)
+    return list(within.order_by("-period_start")[:_INVOICES_SHOWN])
+
+
+def _days(portal: Portal, span: Span, code: str, unit: str, form: PeriodForm) -> dict[str, object]:
+    """Return a meter's days of the period, and the API requests by key."""
+    ledger, rule = portal.ledger(is_live=True), meter_named(code)
+    window = Window.DAY if (span.end - span.start).days <= _DAYS_MAX else Window.MONTH
+    question = UsageQuestion(meter=rule, span=span, window=window, until=portal.as_of)
+    try:
+        rows = query_usage(ledger=ledger, question=question)
+        by_key = query_usage(ledger=ledger, question=UsageQuestion(meter_named(API_REQUESTS), span, None, (API_KEY,)))
+    except (EventsDeletedError, QueryTooLargeError) as error:
+        return {"refusal": error.detail, "total": None}
+    zone = ledger.time_zone
+    starts = [start for start in window_starts(window, span, zone) if start <= portal.as_of]
+    table = usage_table(usage=rows, starts=starts, window=window, time_zone=zone, group_by=(), unit=unit, names={})
+    today = (row.total for row in table.rows if local_day(row.start, zone) == form.calendar.today)
+    return {
+        "window": window,
+        "table": table,
+        "newest_first": table.rows[::-1],
+        "total": table.total if rule.aggregation.is_divisible else None,
+        "today": next(today, None) if window is Window.DAY else None,
+        "busiest": _busiest(table) if window is Window.DAY else None,
+        "chart": chart_of(table, unit=unit, borders=form.calendar.borders(span)),
+        "keys": _key_bars(by_key, key_labels(tenant_id=portal.tenant.pk)),
+    }
+
+
+def _busiest(table: UsageTable) -> UsageTableRow | None:
+    """Return the day with the most usage, the earlier of two; None without usage."""
+    busiest = max(table.rows, key=lambda row: row.total, default=None)
+    return busiest if busiest is not None and busiest.total else None
 
 
 def _local_hours(hours: Sequence[HourUsage], ledger: Ledger) -> list[tuple[str, Decimal]]:
@@ -177,28 +155,28 @@ def _local_hours(hours: Sequence[HourUsage], ledger: Ledger) -> list[tuple[str, 
     return [(hour.window_start.astimezone(zone).strftime("%a %H:%M"), hour.quantity) for hour in hours]
 
 
-def _hours_chart(hours: Sequence[HourUsage], meter: MeterMonth, ledger: Ledger) -> dict[str, object]:
-    local = _local_hours(hours, ledger)
-    series = {"name": meter.name, "values": [format(quantity, "f") for _, quantity in local], "is_forecast": False}
-    labels = [label for label, _ in local]
+def _hours_chart(hours: Sequence[tuple[str, Decimal]], name: str, unit: str) -> dict[str, object]:
+    """Return the hours as bars: a line between them would show usage that never was."""
+    series = {"name": name, "values": [format(quantity, "f") for _, quantity in hours], "is_forecast": False}
     return {
-        "kind": "line",
-        "labels": labels,
-        "unit": meter.unit,
-        "unit_of_one": unit_name(meter.unit, 1),
+        "kind": "bar",
+        "labels": [label for label, _ in hours],
+        "unit": unit,
+        "unit_of_one": unit_name(unit, 1),
         "is_stacked": False,
         "series": [series],
         "limit": None,
     }
 
 
-def _key_bars(keys: Sequence[KeyUsage], labels: Mapping[UUID, KeyLabel]) -> list[KeyBar]:
-    largest = max((key.quantity for key in keys), default=Decimal(0))
+def _key_bars(rows: Sequence[UsageRow], labels: Mapping[UUID, KeyLabel]) -> list[KeyBar]:
+    used = sorted(rows, key=lambda row: (-row.quantity, row.group[API_KEY] or ""))
+    largest = used[0].quantity if used else Decimal(0)
     return [
         KeyBar(
-            label=str(labels.get(key.api_key_id, key.api_key_id)) if key.api_key_id else "Imported, without a key",
-            quantity=key.quantity,
-            percent=int(key.quantity * _HUNDRED / largest) if largest else 0,
+            label=str(labels.get(UUID(key), SERVICE_KEY)) if (key := row.group[API_KEY]) else "Imported, without a key",
+            quantity=row.quantity,
+            percent=int(row.quantity * _HUNDRED / largest) if largest else 0,
         )
-        for key in keys[:6]
+        for row in used[:_KEYS_SHOWN]
     ]

@@ -70,9 +70,8 @@ def checkout_done(request: SignedInRequest, portal: Portal) -> HttpResponse:
         context = {"portal": portal, "code": code, "provider": online_provider(portal)}
         return HttpResponse(status=204) if request.htmx else render(request, "portal/checkout_done.html", context)
     name = subscription.plan_version.plan.name
-    if any(invoice.payment_failed_at for invoice in portal.standing.owing):
-        messages.error(request, f"Your card was declined. {name} needs its first payment: try another card.")
-    else:
+    # The notice on every page says so if the first payment failed.
+    if not any(invoice.payment_failed_at for invoice in portal.standing.owing):
         messages.success(request, f"Welcome to {name}. Your plan starts now.")
     target = reverse("portal:plan", args=[portal.tenant.slug])
     return HttpResponse(headers={"HX-Redirect": target}) if request.htmx else redirect(target)

@@ -15,11 +15,14 @@ from accounts.domain.roles import Capability
 from accounts.errors import ConflictError
 from accounts.models import Tenant
 from billing.collection.errors import PaymentProviderError
+from billing.collection.selectors.providers import charges_at_checkout
 from billing.collection.selectors.work import has_live_agreement
 from billing.collection.services.checkout import start_checkout
 from billing.domain.invoicing.computing import ComputedInvoice
+from billing.domain.invoicing.lines import PRORATION
 from billing.domain.plan_terms import SoldVersion, is_smaller
 from billing.domain.proration import FeeRefund
+from billing.dunning.selectors.cases import plan_may_change
 from billing.errors import CurrencyNotOfferedError, UnbillableError, UnknownPlanError
 from billing.models import Issuer, PlanVersion, Subscription
 from billing.selectors.catalog.plans import newest_version, sold_version
@@ -34,7 +37,7 @@ from portal.access import Portal, SignedInRequest, tenant_page
 from portal.forms.particulars import ParticularsForm
 from portal.forms.plan import ChangeForm, OrderForm, WhenForm
 from portal.invoice_lines import lines_ahead
-from portal.online_payment import online_provider, provider_down, send_on
+from portal.online_payment import online_merchant, online_provider, provider_down, send_on
 from portal.particulars import LOOK, asked_particulars, keep_particulars, lacks_address, tax_problem, tenant_as_typed
 from portal.price_list import costs_nothing, offers_of
 from portal.views.plan import WRITES, carry_out, zone_of
@@ -52,6 +55,9 @@ def plan_choose(request: SignedInRequest, portal: Portal) -> HttpResponse:
         row = newest_version(code)
     except UnknownPlanError as error:
         raise Http404 from error
+    if not plan_may_change(portal.tenant.pk):
+        messages.warning(request, "Pay your overdue invoices first. Then you can change your plan.")
+        return redirect("portal:plan", portal.tenant.slug)
     subscription = current_subscription(portal.tenant.pk)
     if subscription is None:
         return _order(request, portal, row)
@@ -79,7 +85,7 @@ def _change(request: SignedInRequest, portal: Portal, row: PlanVersion, subscrip
     when = when if may_now else When.PERIOD_END
     at = portal.as_of if when is When.NOW else None
     typed, wrong = tenant_as_typed(request, portal)
-    taxes = tax_table_of(typed) if is_asked else None
+    taxes = tax_table_of(typed, merchant=online_merchant(portal) if needs_card else None) if is_asked else None
     shown, problem = _previewed(
         partial(preview_next_invoice, subscription=subscription, version=version, at=at, taxes=taxes),
     )
@@ -147,12 +153,13 @@ def _order(request: SignedInRequest, portal: Portal, row: PlanVersion) -> HttpRe
         if _may_go_on(request, portal, particulars):
             return _checkout(request, portal, row)
     typed, wrong = tenant_as_typed(request, portal)
-    taxes = None if particulars is None else tax_table_of(typed)
+    taxes = None if particulars is None else tax_table_of(typed, merchant=online_merchant(portal))
     shown, problem = _previewed(
         partial(preview_first_invoice, tenant=portal.tenant, version=version, as_of=portal.as_of, taxes=taxes)
     )
     context = {
         "confirmation": OrderForm(initial={"plan_version": row.pk}),
+        "charges_at_checkout": charges_at_checkout(portal.tenant.pk),
         "is_free": is_free,
         "particulars": particulars,
     }
@@ -229,8 +236,15 @@ def _preview(shown: ComputedInvoice | None, problem: str, typed: Tenant, wrong: 
         "lines": [] if shown is None else lines_ahead(shown),
         "problem": problem,
         "wrong": wrong,
+        "credit_minor": 0 if shown is None else _credit_minor(shown),
         "tax_problem": "" if shown is None else tax_problem(shown, typed),
     }
+
+
+def _credit_minor(shown: ComputedInvoice) -> int:
+    """Return what a change gives back of the fee that was paid in advance, before tax."""
+    given_back = [line.amount_minor for line in shown.lines if line.kind == PRORATION and line.amount_minor < 0]
+    return -sum(given_back)
 
 
 def _needs_card(version: SoldVersion, subscription: Subscription) -> bool:

@@ -31,11 +31,18 @@ def names_in_strings() -> Iterator[str]:
                     yield from (word, *word.split("__"))
 
 
+def names_in_grammars() -> Iterator[str]:
+    """Yield the methods that a grammar of lark names: `-> sum`."""
+    for app in APPS:
+        for source in Path(app).rglob("syntax.py"):
+            yield from re.findall(r"-> (\w+)$", source.read_text(), re.MULTILINE)
+
+
 def names_in_settings() -> Iterator[str]:
     """Yield the names that Django reads from the settings, since no code shows which of them are used."""
     yield from _WORD.findall(Path("config/settings.py").read_text())
 
 
 if __name__ == "__main__":
-    names = {*names_in_templates(), *names_in_strings(), *names_in_settings()}
+    names = {*names_in_templates(), *names_in_strings(), *names_in_grammars(), *names_in_settings()}
     print("\n".join(f"_.{name}" for name in sorted(names) if name.isidentifier() and not iskeyword(name)))

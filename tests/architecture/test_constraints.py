@@ -6,7 +6,21 @@ from django.apps import apps
 from django.db import models
 
 TESTS = Path(__file__).resolve().parents[1]
-OUR_APPS = ("accounts", "notices", "exports", "metering", "alerts", "billing", "ledger", "collection", "desk")
+OUR_APPS = (
+    "accounts",
+    "notices",
+    "exports",
+    "metering",
+    "alerts",
+    "lake",
+    "proofs",
+    "billing",
+    "ledger",
+    "collection",
+    "desk",
+    "dunning",
+    "banking",
+)
 
 
 def named_constraints() -> dict[str, str]:

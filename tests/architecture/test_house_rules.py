@@ -17,6 +17,8 @@ APPS_WITH_TABLES = {"accounts", "metering", "billing"}
 NESTED_APPS = {
     "collection": "billing",
     "desk": "billing",
+    "dunning": "billing",
+    "banking": "billing",
     "taxation": "billing",
     "taxlaw": "billing",
     "verification": "billing",
@@ -26,7 +28,10 @@ NESTED_APPS = {
     "keys": "accounts",
     "exports": "accounts",
     "notices": "accounts",
+    "webhooks": "accounts",
     "alerts": "metering",
+    "lake": "metering",
+    "proofs": "metering",
 }  # in which app, with rooms of their own below
 
 FUNCTION_LINES_MAX = 70
@@ -45,7 +50,7 @@ WRITES_IN_SQL = re.compile(
     r"\b(?:(?:INSERT|MERGE)\s+INTO|DELETE\s+FROM|TRUNCATE(?:\s+TABLE)?|UPDATE(?=\s+(?:ONLY\s+)?\S+\s+(?:AS\s+\w+\s+)?SET\b))"
     r"\s+(?:ONLY\s+)?(?!ON\b)(?P<table>[\w{}]+)"
 )
-NOT_TABLES = {"cache", "session", "form", "super"}  # have methods of the same names
+NOT_TABLES = {"cache", "session", "form", "super", "change"}  # have methods of the same names
 RETIRED_CLASSES = {"Client", "Payer", "Account", "Customer", "BillItem", "UsageLog", "Refund"}  # see the glossary
 RETIRED_MODULES = {"utils", "util", "helpers", "common", "managers", "misc"}  # say nothing of what is inside
 

@@ -15,7 +15,7 @@ APPS = ("accounts", "billing", "config", "metering", "portal")
 # In these rooms each module has a test file of its own.
 TESTED_ROOMS = {"domain", "services", "selectors"}
 # Folders of tests across modules.
-STORIES = {"after_change"}
+STORIES = {"after_change", "log_lines"}
 EXCEPTIONS = Path(__file__).with_name("mirror_exceptions.txt")
 
 

@@ -101,12 +101,16 @@ static int pull(struct connection *c) {
     c->in_length += (size_t)got; c->in[c->in_length] = 0;
     char *end = strstr(c->in, "\r\n\r\n");
     if (!end) { if (c->in_length == INPUT - 1) fail("the head of a response is too long"); return 0; }
-    char *length = strcasestr(c->in, "\r\ncontent-length:");
-    if (!length || length > end) fail("a response without content-length");
     c->status = atoi(c->in + 9);
     if (c->status < 0 || c->status > 999) fail("a response without a status");
+    long body = 0; /* of a 204 */
+    if (c->status != 204) {
+        char *length = strcasestr(c->in, "\r\ncontent-length:");
+        if (!length || length > end) fail("a response without content-length");
+        body = atol(length + 17);
+    }
     sample(c->status, end + 4);
-    c->body_left = atol(length + 17) - (long)(c->in_length - (size_t)(end + 4 - c->in));
+    c->body_left = body - (long)(c->in_length - (size_t)(end + 4 - c->in));
     c->in_length = 0;
     return c->body_left <= 0;
 }

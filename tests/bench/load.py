@@ -7,11 +7,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import count
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 NUMBER: Final = "#" * 12
@@ -43,11 +44,17 @@ class Load:
         return self.responses / self.seconds
 
 
-def request_bytes(method: str, path: str, body: bytes = b"", key: str = "") -> bytes:
+NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+def request_bytes(
+    method: str, path: str, body: bytes = b"", key: str = "", headers: Mapping[str, str] = NO_HEADERS
+) -> bytes:
     """Return one request as it is sent over the line."""
     authorization = f"Authorization: Bearer {key}\r\n" if key else ""
+    more = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     head = (
-        f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n{authorization}"
+        f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n{authorization}{more}"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body

@@ -53,6 +53,7 @@ class Bench:
                 *rows.batches("empty", LEAST_EMPTY, self._copy),
                 self._import(number),
                 *rows.calls(),
+                *rows.calls_on_the_long_way(),
                 *rows.calls_of_many(),
                 *rows.without_row_security(),
                 *rows.adopter(),

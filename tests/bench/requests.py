@@ -33,6 +33,28 @@ def authorizations(keys: Sequence[str], tag: str, *, is_recorded: bool = True) -
     return _one_each("/api/v1/authorize", keys, tag, more="" if is_recorded else '"record":false,')
 
 
+def reservations(keys: Sequence[str], tag: str) -> list[bytes]:
+    """Return requests that reserve quota for a new event each."""
+    return _one_each("/api/v1/reservations", keys, tag)
+
+
+def forwarded(keys: Sequence[str], tag: str) -> list[bytes]:
+    """Return what a gateway asks before each request that it forwards."""
+    return [
+        request_bytes(
+            "GET",
+            "/api/v1/authorize/forward",
+            key=keys[number % len(keys)],
+            headers={
+                "X-Original-URI": PATHS[number % 4],
+                "X-Original-Method": "GET",
+                "X-Request-ID": f"{tag}-{NUMBER}",
+            },
+        )
+        for number in range(max(SHAPES, len(keys)))
+    ]
+
+
 def batches(key: str, tag: str, *, tenants: Sequence[str] = (), tenants_a_batch: int = 1) -> list[bytes]:
     """Return batches of new events; with a service key they name so many tenants each."""
     requests = []

@@ -8,7 +8,16 @@ from typing import Final
 
 from tests.bench.load import Load, measure, request_bytes
 from tests.bench.processes import Spent, snapshot
-from tests.bench.requests import EVENTS_PER_BATCH, authorizations, batches, event_json, single_events, views
+from tests.bench.requests import (
+    EVENTS_PER_BATCH,
+    authorizations,
+    batches,
+    event_json,
+    forwarded,
+    reservations,
+    single_events,
+    views,
+)
 from tests.bench.rig import Server
 from tests.bench.subjects import Subjects
 
@@ -107,6 +116,15 @@ class Rows:
             self._row("refused", "ours", authorizations(full, self._tag), expected=429, least=0.8),
             self._row("single.c1", "ours", single_events(free, self._tag), expected=201, clients=1),
             self._row("authorize.c1", "ours", authorizations(limited, self._tag), clients=1),
+        ]
+
+    def calls_on_the_long_way(self) -> list[Row]:
+        """Return the calls that decide by limits and have no short way, beside an authorization."""
+        limited = [self._subjects.limited[4]]
+        row = partial(self._row, tree="ours", of="authorize")
+        return [
+            row("reserve", requests=reservations(limited, self._tag), expected=201),
+            row("forward", requests=forwarded(limited, self._tag), expected=204),
         ]
 
     def calls_of_many(self) -> list[Row]:

@@ -32,7 +32,7 @@ FORK = multiprocessing.get_context("fork")
 CHECK_THEN_INSERT, DIE_BEFORE_COMMIT = "check-then-insert", "die-before-commit"
 SCRATCH_TABLE = "threshold_alert_scratch"
 PAUSE_SECONDS = 0.1  # as long as a busy machine may take between the statement and the commit
-GUARD = "ON CONFLICT ON CONSTRAINT threshold_alert_once DO NOTHING"
+GUARD = "ON CONFLICT DO NOTHING"
 ORDER = "ORDER BY c.position"
 CHECK = f"""WHERE NOT EXISTS (
         SELECT FROM {SCRATCH_TABLE} AS s
@@ -54,7 +54,7 @@ def run_pass(mode: str, as_of: str, together: Barrier, raised: "SimpleQueue[list
         if mode == DIE_BEFORE_COMMIT:
             os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(PAUSE_SECONDS)
-    raised.put([alert.facts.threshold for alert in result.alerts])
+    raised.put([alert.threshold for alert in result.alerts])
 
 
 def perform(processes: int, mode: str, as_of: str) -> dict[str, list[int]]:

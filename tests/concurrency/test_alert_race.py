@@ -19,7 +19,8 @@ from accounts.models import Tenant
 from accounts.notices.models import OutboundMail, OutboxEvent
 from metering.alerts.models import ThresholdAlert
 from metering.alerts.services.monitoring import monitor_thresholds
-from tests.concurrency.test_authorize_race import deadlocks, read, write
+from tests.concurrency.authorize_rig import read, write
+from tests.concurrency.test_authorize_race import deadlocks
 from tests.databases import owner_url
 from tests.metering.alerts.alert_world import NOON, TOKENS, crossed, customer, quota, use
 from tests.metering.ledger_world import ledger_of, send
@@ -81,7 +82,9 @@ def acme() -> Tenant:
 def table_without_the_constraint() -> Iterator[None]:
     """Create a copy of the table that stores an alert as often as it is inserted, and drop it at the end."""
     with psycopg.connect(owner_url(), autocommit=True, connect_timeout=10) as owner:
-        owner.execute(f"CREATE TABLE {SCRATCH_TABLE} (LIKE alerts_thresholdalert INCLUDING IDENTITY)")
+        owner.execute(
+            f"CREATE TABLE {SCRATCH_TABLE} (LIKE alerts_thresholdalert INCLUDING IDENTITY INCLUDING DEFAULTS)"
+        )
         owner.execute(f"GRANT SELECT, INSERT ON {SCRATCH_TABLE} TO {settings.DATABASE_ROLE}")
         try:
             yield
@@ -89,6 +92,7 @@ def table_without_the_constraint() -> Iterator[None]:
             owner.execute(f"DROP TABLE {SCRATCH_TABLE}")
 
 
+@pytest.mark.takes_long("many processes look at once")
 def test_eight_processes_at_once_raise_each_threshold_once_and_send_one_mail(rig: Rig, acme: Tenant) -> None:
     raised, ended = rig.run()
     mails, told = OutboundMail.objects.count(), OutboxEvent.objects.count()

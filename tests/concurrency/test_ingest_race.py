@@ -16,11 +16,16 @@ from uuid import uuid4
 import psycopg
 import pytest
 from django.db import connection, transaction
+from django.test import Client
+from django.utils import timezone
 
+from accounts.domain.scopes import Scope
 from accounts.sql import fetch_all
 from metering.domain.ledger import IngestResult, Ledger
 from metering.errors import AlreadyVoidedError
+from metering.models import Event, EventVoid
 from metering.selectors.catalog import meter_rules
+from metering.selectors.formula_sql import with_formulas
 from metering.selectors.ledger_totals import seam_parameters
 from metering.selectors.retention import seam_of
 from metering.selectors.statements import meters_parameter
@@ -31,11 +36,13 @@ from metering.services.partitions import ensure_partitions_of
 from metering.services.rebuild import CLEAR, FILL, rebuild_usage
 from metering.services.reconciliation import reconcile
 from metering.services.voids import void_event
+from tests.contract import closed_document
 from tests.databases import owner_url
 from tests.faults.books import wrongs
 from tests.faults.durable import await_that
 from tests.faults.processes import Work, finish, parse, read_journals, senders
 from tests.faults.verdicts import ids, journals_in
+from tests.metering.ledger_world import ledger_of, make_key, make_tenant, send
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -174,15 +181,34 @@ def test_of_many_voids_at_once_one_takes_the_quantity_back(ledger: Ledger, obser
 def test_the_same_voids_without_their_claim_take_it_back_again_and_again(
     ledger: Ledger, observer: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    weakened, replaced = re.subn(
-        r"\nvoided AS \(.*?\n\),", "\nvoided AS (SELECT key FROM found),", voids.VOID, flags=re.DOTALL
-    )
-    assert replaced == 1
-    monkeypatch.setattr(voids, "VOID", weakened)
+    weaken_void(monkeypatch)
 
     void_at_once(ledger, observer)
 
     assert total(observer, ledger, "api_requests") == 1 - RACERS
+    assert not reconcile(ledgers=[ledger]).is_clean
+
+
+def test_of_many_amendments_at_once_one_wins_and_the_others_get_409(observer: psycopg.Connection) -> None:
+    ledger, answers = amend_at_once(observer)
+
+    assert sorted(answers) == [(200, None), *[(409, "already_voided")] * (RACERS - 1)]
+    stored = Event.objects.of_ledger(ledger.tenant_id, is_live=True)
+    assert stored.count() == 2, "a loser's replacement was stored"
+    assert EventVoid.objects.get().replaced_by == stored.exclude(event_id="e").get().event_id
+    assert total(observer, ledger, "api_requests") == 1
+    assert reconcile(ledgers=[ledger]).is_clean
+
+
+def test_the_same_amendments_without_the_claim_of_the_void_all_win(
+    observer: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weaken_void(monkeypatch)
+
+    ledger, answers = amend_at_once(observer)
+
+    assert answers == [(200, None)] * RACERS
+    assert Event.objects.of_ledger(ledger.tenant_id, is_live=True).count() == 1 + RACERS
     assert not reconcile(ledgers=[ledger]).is_clean
 
 
@@ -248,6 +274,36 @@ def void_at_once(ledger: Ledger, observer: psycopg.Connection) -> list[BaseExcep
     return [future.exception() for future in voided]
 
 
+def amend_at_once(observer: psycopg.Connection) -> tuple[Ledger, list[tuple[int, str | None]]]:
+    """Amend one event by as many requests as there are racers. Return what each was answered."""
+    closed_document()  # it checks each answer, and two threads cannot generate it at once
+    tenant = make_tenant("acme")
+    _, secret = make_key(tenant, scopes=[Scope.EVENTS_WRITE])
+    ledger = ledger_of(tenant)
+    send(ledger, [{"id": "e", "type": "http_request"}], as_of=timezone.now())
+    with racing() as start, holding(observer, ledger.lock_key):
+        asked = [start(amend_the_one, secret, number) for number in range(RACERS)]
+        await_waiting(observer, RACERS)
+    return ledger, [future.result(120) for future in asked]
+
+
+def amend_the_one(secret: str, number: int) -> tuple[int, str | None]:
+    body = {"reason": "wrong size", "replacement": {"id": f"e-{number}", "properties": {"response_length": number}}}
+    answer = Client(headers={"Authorization": f"Bearer {secret}"}).post(
+        "/api/v1/events/e/void", body, content_type="application/json"
+    )
+    return answer.status_code, answer.json().get("code")
+
+
+def weaken_void(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Count a void without its row, which is what only one of them can add."""
+    weakened, replaced = re.subn(
+        r"\nvoided AS \(.*?\n\),", "\nvoided AS (SELECT key FROM found),", voids.VOID, flags=re.DOTALL
+    )
+    assert replaced == 1
+    monkeypatch.setattr(voids, "VOID", weakened)
+
+
 def make_partition(month: date) -> None:
     ensure_partitions_of(days={month})
 
@@ -262,7 +318,7 @@ def clear(ledger: Ledger) -> None:
 
 
 def fill(ledger: Ledger) -> None:
-    fetch_all(FILL, rebuild_parameters(ledger))
+    fetch_all(with_formulas(FILL, meter_rules()), rebuild_parameters(ledger))
 
 
 def rebuild_parameters(ledger: Ledger) -> dict[str, object]:

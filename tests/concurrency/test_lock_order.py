@@ -1,4 +1,4 @@
-"""One lock order: ledger, counters, buckets, usage by the hour, usage by the day. Read off the plans, and raced.
+"""One lock order: ledger, reservation, counters, buckets, usage by the hour, then by the day. Off the plans, and raced.
 
 Who decides by limits locks them first and claims identities afterwards; who only counts claims identities first.
 """
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
@@ -18,10 +18,11 @@ from pytest_django import Settings
 from accounts.errors import StoreUnavailableError
 from accounts.sql import fetch_all
 from metering.gateways.limit_stores import postgres
-from metering.services import ingest, new_events, voids
+from metering.services import ingest, ledger_lock, new_events, voids
 from metering.services.event_voids import void_counted_event
-from metering.services.limits import authorization
+from metering.services.limits import authorization, summing_up
 from metering.services.limits.counting import ingest_and_count
+from metering.services.limits.reservations import commit_reservation, release_reservation, reserve
 from metering.services.reconciliation import reconcile
 from metering.services.rounds.statements import LOCK, STORE
 from tests.databases import owner_url
@@ -57,21 +58,27 @@ def caller() -> Caller:
 
 def test_every_statement_that_counts_locks_in_one_order(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     locked: list[list[str]] = []
-    for module in (postgres, ingest, new_events, voids):
+    for module in (postgres, ingest, new_events, voids, ledger_lock, summing_up):
         monkeypatch.setattr(module, "fetch_all", explaining(locked))
 
     assert caller.authorize(NOW, "e").decision.is_allowed
     ingest_and_count(principal=caller.principal, tenant=caller.tenant, events=[caller.event(NOW)], as_of=NOW)
     void_counted_event(ledger=caller.ledger, event_id="e", reason="x", voided_by="x", as_of=NOW)
+    caller.authorize(NOW)  # sums up what the void made unknown
+    without_reservations = [*locked]
+    locked.clear()
+    reservation_id = hold(caller, "r")
+    commit(caller, reservation_id)
 
     counting = ["event_identity", "event", "limit_counter", "usage_hour", "usage_day"]
-    assert locked == [
+    assert without_reservations[:5] == [
         ["limit_counter", "limit_bucket"],
         counting,
         counting,
         ["limit_counter"],
         ["event_void", "limit_counter", "usage_hour", "usage_day"],
     ]
+    assert locked == [["limit_counter", "limit_bucket"], ["limit_counter", "limit_bucket"], counting]
 
 
 @pytest.mark.parametrize(
@@ -103,6 +110,7 @@ def test_postgresql_runs_parts_that_nothing_refers_to_from_the_last_to_the_first
     assert observer.execute("SELECT array_agg(name ORDER BY n) FROM ran").fetchone() == (["three", "two", "one"],)
 
 
+@pytest.mark.takes_long("many processes count at once")
 def test_all_ways_to_count_on_one_tenant_wait_in_no_circle(caller: Caller, observer: psycopg.Connection) -> None:
     race(caller, turns=20)
 
@@ -143,6 +151,8 @@ def count_in_every_way(caller: Caller, racer: int, turns: int) -> None:
             report(caller, [f"{event_id}-{n}" for n in range(EVENTS_PER_BATCH if turn % 2 else 1)])
             if turn % 5 == 0:
                 void(caller, event_id)
+            reservation_id = hold(caller, f"{event_id}-held")
+            (commit if turn % 2 else release)(caller, reservation_id)
         except (OperationalError, StoreUnavailableError):
             continue  # the control's: given up after its tries
 
@@ -154,6 +164,25 @@ def report(caller: Caller, ids: list[str]) -> None:
 
 def void(caller: Caller, event_id: str) -> None:
     void_counted_event(ledger=caller.ledger, event_id=event_id, reason="x", voided_by=str(uuid4()), as_of=NOW)
+
+
+def hold(caller: Caller, event_id: str) -> UUID:
+    event = caller.event(NOW, event_id)
+    reserved = reserve(
+        principal=caller.principal, tenant=caller.tenant, event=event, expires_in_seconds=60, as_of=NOW
+    ).reservation
+    assert reserved is not None
+    return reserved.id
+
+
+def commit(caller: Caller, reservation_id: UUID) -> None:
+    commit_reservation(
+        principal=caller.principal, tenant=caller.tenant, reservation_id=reservation_id, quantity=None, as_of=NOW
+    )
+
+
+def release(caller: Caller, reservation_id: UUID) -> None:
+    release_reservation(principal=caller.principal, tenant=caller.tenant, reservation_id=reservation_id, as_of=NOW)
 
 
 def deadlocks(observer: psycopg.Connection) -> int:

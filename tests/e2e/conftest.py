@@ -66,7 +66,8 @@ def visit(installation: Installation, browser: Browser, pictures: Path) -> Itera
     visitors: list[Visitor] = []
 
     def visit() -> Visitor:
-        visitors.append(Visitor(browser, url=installation.url, pictures=pictures, stripe_url=installation.stripe_url))
+        providers = (installation.stripe_url, installation.paddle_url)
+        visitors.append(Visitor(browser, url=installation.url, pictures=pictures, provider_urls=providers))
         return visitors[-1]
 
     yield visit

@@ -23,8 +23,9 @@ NAMED: Final = re.compile(
     r"|(?<=/t/)[^/]+|[A-Z]+-[0-9]{4}-[0-9]+|[0-9a-f]{32}"
 )
 FOR_PROGRAMS: Final = re.compile(
-    r"\w+\(\w+=|<\w+ object|object at 0x|\{\{|\{%|\bNone\b(?!\.?$|: )|Traceback|\bdatetime\.|\bDecimal\(|\bUUID\("
-    r"|\bFalse\b|\bTrue\b|&(?:amp|lt|gt|quot|#\d+);|``|\*\*\w|undefined|\bNaN\b|\[object "
+    r"\w+\(\w+=|<\w+ object|object at 0x|\{\{|\{%|(?<!If-)\bNone\b(?!\.?$|: |-Match)|Traceback"
+    r"|\bdatetime\.|\bDecimal\(|\bUUID\(|\bFalse\b|\bTrue\b|&(?:amp|lt|gt|quot|#\d+);|``|\*\*\w"
+    r"|undefined|\bNaN\b|\[object "
 )
 FOR_PROGRAMS_IN_ADDRESSES: Final = re.compile(r"\w+\(\w+=|object at 0x|\{\{|\{%")  # Django's own say `=True`
 ONE_OF_MANY: Final = re.compile(

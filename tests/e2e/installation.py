@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from config.workbench.runner.plan import PORT_MAX, STRIPE_PORT_DISTANCE
+from config.workbench.runner.plan import PADDLE_PORT_DISTANCE, PORT_MAX, STRIPE_PORT_DISTANCE
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 START_SECONDS_MAX, STOP_SECONDS_MAX = 600, 60
@@ -23,6 +23,7 @@ NOT_INHERITED = frozenset({
     "DATABASE_URL", "DATABASE_AS_OWNER", "REDIS_URL", "PUBLIC_URL", "COUNTINGHOUSE_PROFILE",
     "COUNTINGHOUSE_TEST_RUN_DIR",
     "STRIPE_SECRET_KEY", "STRIPE_API_HOST", "STRIPE_WEBHOOK_SECRET", "STRIPE_WEBHOOK_UUID",
+    "PADDLE_API_KEY", "PADDLE_API_HOST", "PADDLE_WEBHOOK_SECRET", "PADDLE_CHECKOUT_URL",
 })  # fmt: skip
 
 
@@ -52,6 +53,12 @@ class Installation:
         """Return the address of the fake Stripe beside it."""
         above = self.port + STRIPE_PORT_DISTANCE
         return f"http://127.0.0.1:{above if above <= PORT_MAX else self.port - STRIPE_PORT_DISTANCE}"
+
+    @property
+    def paddle_url(self) -> str:
+        """Return the address of the fake Paddle beside it."""
+        above = self.port + PADDLE_PORT_DISTANCE
+        return f"http://127.0.0.1:{above if above <= PORT_MAX else self.port - PADDLE_PORT_DISTANCE}"
 
     @property
     def demo(self) -> Mapping[str, Any]:

@@ -115,7 +115,7 @@ def test_staff_preview_run_void_credit_and_reprocess(
 
     reprocess_an_event(staff)
     customer.page.goto(f"/t/{slug}/invoices/")
-    expect(customer.page.get_by_text("Void").first).to_be_visible()
+    expect(customer.page.get_by_role("cell", name="Void", exact=True).first).to_be_visible()
     customer.look("invoices-void")
 
 

@@ -34,10 +34,10 @@ SCROLLS_SIDEWAYS = "() => document.documentElement.scrollWidth > document.docume
 class Visitor:
     """One browser context with one page, and what went wrong in it."""
 
-    def __init__(self, browser: Browser, *, url: str, pictures: Path, stripe_url: str) -> None:
-        """Open an empty page without a sign-in. Stripe's pages are the only ones of another host."""
+    def __init__(self, browser: Browser, *, url: str, pictures: Path, provider_urls: Sequence[str]) -> None:
+        """Open an empty page without a sign-in. Payment providers' pages are the only ones of another host."""
         self.url = url
-        self.stripe_url = stripe_url
+        self.hosts = tuple(f"{one}/" for one in (url, *provider_urls))
         self.pictures = pictures
         self.troubles: list[str] = []
         self.context: BrowserContext = browser.new_context(
@@ -115,7 +115,7 @@ class Visitor:
 
     def _watch_request(self, request: Request) -> None:
         scheme = urlsplit(request.url).scheme
-        if scheme not in LOCAL_SCHEMES and not request.url.startswith((f"{self.url}/", f"{self.stripe_url}/")):
+        if scheme not in LOCAL_SCHEMES and not request.url.startswith(self.hosts):
             self._trouble(f"another host: {request.url}")
 
     def _watch_response(self, response: Response) -> None:

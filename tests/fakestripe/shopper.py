@@ -5,6 +5,7 @@ import http.client
 from urllib.parse import urlencode, urlsplit
 
 GOOD, DECLINED, NO_FUNDS, FAILS_LATER = "4242424242424242", "4000000000000002", "4000000000009995", "4000000000000341"
+CONFIRMED = "4000002760003184"  # its bank asks for a confirmation if it is charged without its owner
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +36,7 @@ def _ask(method: str, url: str, fields: dict[str, str]) -> Seen:
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=10)
     try:
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        connection.request(method, parts.path, urlencode(fields), headers)
+        connection.request(method, f"{parts.path}?{parts.query}", urlencode(fields), headers)
         response = connection.getresponse()
         return Seen(response.status, response.read().decode(), response.headers.get("Location") or "")
     finally:

@@ -25,7 +25,7 @@ from accounts.notices.services import mails
 from billing.models import Invoice
 from billing.selectors.invoicing.due import Due
 from billing.services.documents import deliveries
-from billing.services.invoicing import drafting, finalizing, running
+from billing.services.invoicing import drafting, finalizing, numbering, running
 from billing.verification.services.running import Chosen, run_verification
 from tests.billing.world import make_plan, set_issuer, subscribe_tenant, use
 from tests.faults.processes import FORK_SERVER, connect_to
@@ -52,7 +52,7 @@ STEPS: Final = {
     "before drafting's commit": Step(drafting, "_advance"),
     "after drafting's commit": Step(running, "draft_batch"),
     "with the drafts of a batch locked": Step(finalizing, "compute_invoices"),
-    "after numbering": Step(finalizing, "take_numbers"),
+    "after numbering": Step(numbering, "take_numbers"),
     "before finalizing's commit": Step(finalizing, "add_to_outbox"),
     "after finalizing's commit": Step(running, "finalize_batch"),
     "while rendering": Step(deliveries, "render_document", is_before=True),
@@ -106,7 +106,7 @@ def close(work: Close, doomed_at: str = "") -> None:
     connect_to(work.database_url)
     make_batches_small()
     if work.numbering:
-        finalizing.take_numbers = partial(CONTROLS[work.numbering], work)
+        numbering.take_numbers = partial(CONTROLS[work.numbering], work)
     if not work.claims_mails:
         mails._claim = seen_and_not_claimed
     speak_to(work.smtp_port)

@@ -8,8 +8,19 @@ from pathlib import Path
 import pytest
 
 from metering.domain.ledger import Ledger
+from tests.concurrency.authorize_rig import Workers, rig
 from tests.faults.durable import DurableServer
 from tests.faults.processes import fresh_ledger, make_tenant, migrate, run_apart
+
+__all__ = ["rig"]
+
+
+@pytest.fixture(scope="module")
+def workers() -> Iterator[Workers]:
+    """Run one process to kill at a time."""
+    workers = Workers(wanted=1)
+    yield workers
+    workers.stop()
 
 
 @pytest.fixture(scope="session")

@@ -38,7 +38,7 @@ from billing.models import (
 from billing.selectors.invoicing.due import Due
 from billing.services.invoicing.running import run_invoicing
 from config.workbench.fakestripe.server import FakeStripe
-from tests.billing.collection.stripe_world import OK, PATH, buy, collecting, handled
+from tests.billing.collection.stripe_world import OK, PATH, collecting, give_card, handled
 from tests.billing.world import STAFF
 from tests.fakestripe import shopper
 from tests.fakestripe.fixture import WEBHOOK_SECRET
@@ -65,12 +65,12 @@ FORK_SERVER.set_forkserver_preload(["__main__", "tests.faults.processes", "tests
 class Life:
     """One tenant's life at Stripe, step by step. Between two steps every event is delivered."""
 
-    fake: FakeStripe
+    fake: Any
     tenant: Tenant
     version: PlanVersion
 
     def steps(self) -> Iterator[tuple[str, Step]]:
-        yield "buys with a card that fails later", lambda: buy(self.tenant, self.version, card=shopper.FAILS_LATER)
+        yield "gives a card that fails later", lambda: give_card(self.tenant, self.version, card=shopper.FAILS_LATER)
         yield (
             "the first invoice is tried",
             lambda: None,
@@ -85,6 +85,31 @@ class Life:
         yield "cancels again", lambda: self.press("cancel", self.agreement_id())
         yield "takes that back, too", lambda: self.press("renew", self.agreement_id())
         yield "is ended in Stripe's dashboard", lambda: self.end(self.agreement_id())
+
+    def happened(self) -> list[Any]:
+        """Return the events so far that our webhook is told."""
+        return handled(self.fake)
+
+    def named(self, event: Any) -> tuple[str, str]:
+        """Return an event's id and its type."""
+        return event["id"], event["type"]
+
+    def deliver(self, event: Any) -> None:
+        """Deliver an event once."""
+        deliver_once(self.fake, event)
+
+    def collected(self, invoice: Invoice) -> list[Any]:
+        """Return what the provider has of an invoice."""
+        return [(item["status"], item["total"], item["attempt_count"]) for item in collecting(self.fake, invoice)]
+
+    def attempt_of(self, reference: str) -> str:
+        """Return what a reference says of its attempt, apart from names that the provider gives at random."""
+        return reference.partition("#")[2]
+
+    @property
+    def work(self) -> Callable[..., None]:
+        """Return the body of a worker."""
+        return work
 
     def hosted_page(self) -> str:
         return payment_link(invoice_id=Invoice.objects.get(tenant=self.tenant).pk, as_of=timezone.now())
@@ -107,14 +132,15 @@ AUTHORIZED: Final = {"authorization": "Bearer sk_test_countinghouseFakeStripe000
 def live_calmly(life: Life, *, steps: int | None = None, copies: int = 1) -> list[str]:
     """Deliver each event once, in order. Return what was delivered."""
     told: list[str] = []
-    seen = {event["id"] for event in handled(life.fake)}
+    seen = {life.named(event)[0] for event in life.happened()}
     for _, step in list(life.steps())[:steps]:
         step()
-        fresh = [event for event in handled(life.fake) if event["id"] not in seen]
-        seen |= {event["id"] for event in fresh}
-        told += [event["type"] for event in fresh]
+        fresh = [event for event in life.happened() if life.named(event)[0] not in seen]
+        seen |= {life.named(event)[0] for event in fresh}
+        told += [life.named(event)[1] for event in fresh]
         for event in fresh * copies:
-            tell(life.fake, [event])
+            life.deliver(event)
+            process(timezone.now())
         settle(life)
     return told
 
@@ -142,14 +168,14 @@ class Storm:
 
         Return what was delivered.
         """
-        seen = {event["id"] for event in handled(life.fake)}
+        seen = {life.named(event)[0] for event in life.happened()}
         earlier: list[Any] = []
         told: list[str] = []
         for _, step in life.steps():
             step()
-            fresh = [event for event in handled(life.fake) if event["id"] not in seen]
-            seen |= {event["id"] for event in fresh}
-            told += [event["type"] for event in fresh]
+            fresh = [event for event in life.happened() if life.named(event)[0] not in seen]
+            seen |= {life.named(event)[0] for event in fresh}
+            told += [life.named(event)[1] for event in fresh]
             copies = fresh * COPIES + earlier * COPIES_OF_EARLIER
             self.order.shuffle(copies)
             self._tell(life, copies)
@@ -169,7 +195,7 @@ class Storm:
             event = next(waiting, None)
             is_told = event is None
             if event is not None:
-                deliver_once(life.fake, event)
+                life.deliver(event)
                 self.deliveries += 1
             else:
                 time.sleep(0.005)
@@ -187,7 +213,7 @@ class Storm:
         """Start a worker whose clock is past every claim of those before it."""
         self.as_of += CLAIMED_FOR + timedelta(seconds=1)
         has_begun = FORK_SERVER.Event()
-        process = FORK_SERVER.Process(target=work, args=(self.database_url, life.fake.url, self.as_of, has_begun))
+        process = FORK_SERVER.Process(target=life.work, args=(self.database_url, life.fake.url, self.as_of, has_begun))
         process.start()
         assert has_begun.wait(GIVE_UP_AFTER_SECONDS)
         return Worker(process, time.monotonic() + self.order.uniform(*LIFETIME_SECONDS))
@@ -269,12 +295,9 @@ def end_state(life: Life) -> str:
             (invoice.boundary, invoice.status, invoice.total_minor, invoice.payment_error, invoice.pk in collected)
             for invoice in invoices
         ],
-        "at Stripe": [
-            [(item["status"], item["total"], item["attempt_count"]) for item in collecting(life.fake, invoice)]
-            for invoice in invoices
-        ],
+        "at the provider": [life.collected(invoice) for invoice in invoices],
         "payments": sorted(
-            (payment.status, payment.amount_minor, payment.error, payment.reference.partition("#")[2])
+            (payment.status, payment.amount_minor, payment.error, life.attempt_of(payment.reference))
             for payment in Payment.objects.filter(invoice__tenant=tenant)
         ),
         "exceptions": sorted(exceptions.values_list("code", flat=True)),

@@ -107,6 +107,7 @@ def in_turn(step: str) -> Any:
 
 
 @pytest.mark.parametrize("step", [in_turn(step) for step in STEPS])
+@pytest.mark.takes_long("it kills processes, and looks for what they left")
 def test_a_closer_killed_at_a_step_leaves_each_invoice_once_numbers_without_a_gap_and_no_mail_twice(
     rig: Rig, step: str
 ) -> None:
@@ -121,12 +122,14 @@ def test_a_closer_killed_at_a_step_leaves_each_invoice_once_numbers_without_a_ga
     assert len(rig.office.received_for(rig.prefix)) == 2 * TENANTS - not_received
 
 
+@pytest.mark.takes_long("it kills processes, and looks for what they left")
 def test_four_closers_at_once_leave_no_work(rig: Rig) -> None:
     work = rig.prepare()
     assert close_at_once(rig.server, work) == [0] * CLOSERS
     assert wrongs(rig, work) == []
 
 
+@pytest.mark.takes_long("it kills processes, and looks for what they left")
 def test_control_numbers_given_without_a_lock_collide(rig: Rig) -> None:
     # The control: two read the same last number, and only the database's own constraint stops them.
     work = rig.prepare(year=2027, numbering="without a lock")
@@ -134,6 +137,7 @@ def test_control_numbers_given_without_a_lock_collide(rig: Rig) -> None:
     assert 1 in exit_codes, exit_codes
 
 
+@pytest.mark.takes_long("it kills processes, and looks for what they left")
 def test_control_numbers_given_for_good_have_a_gap_after_a_kill(rig: Rig) -> None:
     # The control: if a number were not undone with its transaction, the kill would lose it.
     work = rig.prepare(year=2028, numbering="for good")
@@ -142,6 +146,7 @@ def test_control_numbers_given_for_good_have_a_gap_after_a_kill(rig: Rig) -> Non
     assert [wrong for wrong in wrongs(rig, work) if "is missing" in wrong] != [], said
 
 
+@pytest.mark.takes_long("it kills processes, and looks for what they left")
 def test_control_mails_sent_before_they_are_claimed_arrive_twice(rig: Rig) -> None:
     # The control: several workers see a mail queued, and each sends it.
     work = rig.prepare(claims_mails=False)

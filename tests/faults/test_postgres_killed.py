@@ -47,6 +47,7 @@ def test_eight_senders_and_three_kills_of_postgres_leave_every_event_counted_onc
     assert drifts(server, ledger, tmp_path) == ""
 
 
+@pytest.mark.takes_long("it kills a server")
 def test_control_without_the_claim_of_identities_events_count_twice(
     server: DurableServer, ledger: Ledger, tmp_path: Path
 ) -> None:
@@ -59,6 +60,7 @@ def test_control_without_the_claim_of_identities_events_count_twice(
     assert "event_identity" in drifts(server, ledger, tmp_path)
 
 
+@pytest.mark.takes_long("it kills a server")
 def test_a_kill_between_claim_and_rollup_takes_both_back_and_a_retry_counts(
     server: DurableServer, ledger: Ledger, tmp_path: Path
 ) -> None:

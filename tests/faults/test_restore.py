@@ -72,6 +72,7 @@ def lost_or_wrong(connection: psycopg.Connection, ledger: Ledger, kept: set[str]
     return wrongs(connection, ledger, expected=stored, acknowledged=kept)
 
 
+@pytest.mark.takes_long("it restores a database while events come in")
 def test_a_dump_taken_while_events_come_in_has_all_that_was_acknowledged_before_it(
     server: DurableServer, ledger: Ledger, folder: Path, tmp_path: Path
 ) -> None:

@@ -57,6 +57,7 @@ def test_a_storm_of_deliveries_and_dying_workers_ends_as_a_calm_life(
     assert end_state(stormy) == end_state(calm)
 
 
+@pytest.mark.takes_long("it delivers thousands of events")
 def test_control_an_effect_that_came_twice_is_detected(
     fake_stripe: FakeStripe, calm: Life, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -81,8 +82,9 @@ def test_control_an_effect_that_came_twice_is_detected(
     assert Payment.objects.filter(invoice__tenant=forgetful.tenant).count() == 3
 
 
-@settings(max_examples=2, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=2, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(order=st.randoms(use_true_random=False), gaps=st.lists(st.booleans(), min_size=6, max_size=6))
+@pytest.mark.takes_long("it delivers thousands of events")
 def test_any_delivered_events_lead_to_the_same_end(
     fake_stripe: FakeStripe, calm: Life, order: random.Random, gaps: list[bool]
 ) -> None:
@@ -117,6 +119,6 @@ def test_any_delivered_events_lead_to_the_same_end(
     assert short_state(life) == {
         "subscription": ("cancelled", "canceled", False),
         "invoices": [("paid", 4900)],
-        "payments": [("failed", "1"), ("failed", "2"), ("succeeded", "")],
+        "payments": [("failed", ""), ("failed", ""), ("succeeded", "")],
         "waiting": [],
     }

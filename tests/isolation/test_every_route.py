@@ -36,9 +36,17 @@ BODIES: Mapping[str, Callable[[Estate], object]] = {
     "api/v1/events": lambda estate: {"events": [{"id": estate.event_id, "type": "http_request"}]},
     "api/v1/events/<event_id:event_id>/void": lambda _: {"reason": "not mine"},
     "api/v1/authorize": lambda estate: {"type": "http_request", "id": estate.event_id},
+    "api/v1/reservations": lambda estate: {"type": "http_request", "id": estate.event_id},
     "api/v1/access-logs": lambda estate: {
         "records": [{"request_id": estate.event_id, "request_time": "2026-03-10T12:00:00Z", "http_method": "GET"}]
     },
+    "api/v1/budgets": lambda _: {"scope": "tenant", "meter": "api_requests", "limit": 1, "period": "month"},
+    "api/v1/budgets/<uuid:budget_id>": lambda _: {"limit": 1, "stop": True},
+    "api/v1/webhook-endpoints": lambda _: {"url": "https://hooks.rival.example/mine"},
+    "api/v1/webhook-endpoints/<uuid:endpoint_id>": lambda _: {"url": "https://hooks.rival.example/mine"},
+    "api/v1/webhook-endpoints/<uuid:endpoint_id>/rotate-secret": lambda _: {"grace_seconds": 0},
+    "api/v1/webhook-endpoints/<uuid:endpoint_id>/replay": lambda _: {"only": "all"},
+    "api/v1/usage/sql": lambda _: {"query": "SELECT * FROM events"},
     "api/v1/demo/data": lambda _: {"anything": 1},
     "api/v1/subscription/preview": lambda estate: {"plan": "pro", "at": "period_end", "tenant": estate.tenant.slug},
 }
@@ -46,6 +54,12 @@ FORMS: Mapping[str, dict[str, str]] = {
     "t/<slug:slug>/team/<int:membership_id>/": {"role": "viewer"},
     "t/<slug:slug>/team/invite/": {"email": "stranger@rival.example", "role": "owner"},
     "t/<slug:slug>/keys/new/": {"name": "mine now", "kind": "live", "scopes": "usage:read"},
+    "t/<slug:slug>/budgets/new/": {"scope": "tenant", "measure": "api_requests", "limit": "1", "period": "day"},
+    "t/<slug:slug>/budgets/<uuid:budget_id>/edit/": {"limit": "1", "thresholds": "", "does_stop": "on"},
+    "t/<slug:slug>/webhooks/new/": {"url": "https://hooks.rival.example/mine"},
+    "t/<slug:slug>/webhooks/<uuid:endpoint_id>/edit/": {"url": "https://hooks.rival.example/mine"},
+    "t/<slug:slug>/webhooks/<uuid:endpoint_id>/rotate/": {"grace_seconds": "0"},
+    "t/<slug:slug>/webhooks/<uuid:endpoint_id>/replay/": {"only": "all"},
     "t/<slug:slug>/plan/choose/": {"plan": "pro", "when": "now"},
     "t/<slug:slug>/plan/cancel/": {"when": "now", "version": "99"},
     "t/<slug:slug>/plan/undo/": {"version": "99"},
@@ -170,6 +184,7 @@ def test_without_a_key_the_api_shows_nothing(acme: Estate) -> None:
             assert response.status_code == 401, (method, route.path, response.status_code)
 
 
+@pytest.mark.takes_long("it opens every page")
 def test_another_tenants_member_finds_no_page_of_the_first(acme: Estate, rival: Estate) -> None:
     before = books_apart_from(rival.tenant)
     client = rival.client()
@@ -187,6 +202,7 @@ def test_another_tenants_member_finds_no_page_of_the_first(acme: Estate, rival: 
     assert books_apart_from(rival.tenant) == before
 
 
+@pytest.mark.takes_long("it opens every page")
 def test_the_first_tenants_own_member_finds_every_page(acme: Estate, rival: Estate) -> None:
     client = acme.client()
     for route in routes_of(Room.TENANT_PAGE):
@@ -223,6 +239,7 @@ def test_a_visitor_who_is_not_signed_in_is_redirected_to_sign_in_on_every_route(
             assert response.status_code == NOT_ALLOWED or response.location.startswith("/accounts/login/")
 
 
+@pytest.mark.takes_long("it opens every page")
 def test_no_member_opens_a_staff_page(acme: Estate, rival: Estate) -> None:
     before = books_apart_from(rival.tenant)
     client = rival.client()
@@ -319,15 +336,24 @@ def address(route: Route, target: Estate, *, slug: str = "") -> str:
         "<slug:slug>": slug or target.tenant.slug,
         "<uuid:key_id>": str(target.key.key.pk),
         "<event_id:event_id>": target.event_id,
+        "<proven_event_id:event_id>": target.event_id,
         "<int:membership_id>": str(target.viewer.pk),
         "<int:invitation_id>": str(target.invitation.pk),
         "<str:number>": str(target.invoice.number),
         "<str:note>": target.invoice.credit_note.number,
         "<int:payment_id>": str(target.payment.pk),
         "<uuid:export_id>": str(target.export.pk),
+        "<uuid:reservation_id>": str(target.reservation.pk),
+        "<uuid:budget_id>": str(target.budget.pk),
+        "<uuid:endpoint_id>": str(target.delivery.endpoint_id),
+        "<uuid:delivery_id>": str(target.delivery.pk),
+        "<int:alert_id>": str(target.anomaly.pk),
+        "<uuid:notice_id>": str(target.notice.pk),
+        "<uuid:question_id>": str(target.question.pk),
         "<int:position>": "1",
         "<slug:code>": target.invoice.subscription.plan_version.plan.code,
         "<slug:provider>": "stripe",
+        "<slug:operation>": "list_events",
         "<str:address>": str(target.tenant.pk),
         "<str:token>": "a-token",
         "<int:pk>": "1",

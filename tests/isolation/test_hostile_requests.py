@@ -111,6 +111,7 @@ def estate() -> Estate:
     return make_estate("acme")
 
 
+@pytest.mark.takes_long("it sends hundreds of requests")
 def test_no_body_makes_a_5xx(estate: Estate) -> None:
     tried = (
         (route, method, body, "application/json", "")
@@ -120,6 +121,7 @@ def test_no_body_makes_a_5xx(estate: Estate) -> None:
     assert wrongs_of(ask(estate, *call) for call in tried) == []
 
 
+@pytest.mark.takes_long("it sends hundreds of requests")
 def test_no_encoding_or_media_type_makes_a_5xx(estate: Estate) -> None:
     tried = ((route, method, *sent) for route, method in writing_calls() for sent in HOSTILE_ENCODINGS.values())
     assert wrongs_of(ask(estate, *call) for call in tried) == []
@@ -132,8 +134,11 @@ JSON_VALUES = st.recursive(
 )
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(data=st.data())
+@pytest.mark.takes_long("it sends hundreds of requests")
 def test_no_json_makes_a_5xx(estate: Estate, data: st.DataObject) -> None:
     route, method = data.draw(st.sampled_from(list(writing_calls())))
     fields = sorted(field_names(route, estate))

@@ -6,6 +6,7 @@ Acme is Alice's. Charlie owns Rival, has every right there and none at Acme.
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from uuid import uuid4
 
 from allauth.account.models import EmailAddress
@@ -21,12 +22,27 @@ from accounts.exports.domain.statuses import ExportStatus
 from accounts.exports.models import ExportChunk, ExportFile, TenantExport
 from accounts.keys.services.api_keys import CreatedKey, KeyTerms, create_api_key
 from accounts.models import Invitation, Membership, StoredFile, Tenant, User
+from accounts.notices.models import Notice
+from accounts.notices.services.telling import NewNotice, notify_members
 from accounts.services.members import invite_member
+from accounts.webhooks.models import WebhookDelivery
+from accounts.webhooks.services.endpoints import create_endpoint
+from accounts.webhooks.services.replaying import send_test
+from billing.desk.models import LineQuestion
 from billing.models import DocumentFile, Invoice, Payment, PaymentStatus, PlanVersion
 from billing.services.invoicing.staff_actions import issue_credit_note
 from billing.services.subscriptions.subscribing import subscribe
+from metering.alerts.models import ThresholdAlert
+from metering.domain.budgets import BudgetScope, BudgetTerms
+from metering.domain.periods import Period
+from metering.domain.reservations import ReservationState
+from metering.models import Budget, Reservation
+from metering.proofs.services.day_signing import sign_days
+from metering.services.budgets import create_budget
+from tests.billing.desk.rows import line_question
 from tests.billing.world import close_month, make_plan
-from tests.metering.ledger_world import LONG_AGO, ledger_of, make_tenant, send
+from tests.metering.alerts.anomaly_world import make_anomaly
+from tests.metering.ledger_world import LONG_AGO, ledger_of, make_tenant, parsed, send
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 # Tables in which a visit leaves traces by design: sessions, the time of the last sign-in, caches.
@@ -47,6 +63,12 @@ class Estate:
     invoice: Invoice
     payment: Payment
     export: TenantExport
+    reservation: Reservation
+    delivery: WebhookDelivery
+    notice: Notice
+    budget: Budget
+    question: LineQuestion
+    anomaly: ThresholdAlert
 
     @property
     def marks(self) -> list[str]:
@@ -54,11 +76,18 @@ class Estate:
         ids = [
             self.tenant.pk,
             self.export.pk,
+            self.reservation.pk,
+            self.delivery.pk,
+            self.notice.pk,
+            self.question.pk,
+            self.delivery.endpoint_id,
+            self.delivery.event_id,
             self.key.key.pk,
             self.key.secret,
             self.key.key.prefix,
             self.key.key.name,
             self.event_id,
+            self.budget.pk,
         ]
         people = [self.owner.email, self.viewer.user.email, self.invitation.email]
         documents = [self.invoice.pk, self.invoice.number, self.invoice.credit_note.number]
@@ -97,9 +126,63 @@ def make_estate(slug: str) -> Estate:
     happened_at = (as_of - timedelta(minutes=1)).isoformat()
     event = {"id": event_id, "type": "http_request", "subject": f"subject-of-{slug}", "timestamp": happened_at}
     send(ledger_of(tenant), [event], as_of=as_of, api_key_id=key.key.pk)
+    sign_days(as_of=as_of + timedelta(days=2), halves=[(tenant.pk, True)])
     invoice = make_invoice(tenant, actor, as_of)
     payment, export = make_payment(tenant, as_of), make_export(tenant, owner, as_of)
-    return Estate(tenant, owner, membership, onlooker, invitation, key, event_id, invoice, payment, export)
+    reservation = make_reservation(tenant, key, as_of)
+    delivery = make_delivery(tenant, actor, as_of)
+    notice, budget = make_notice(tenant, as_of), make_budget(tenant, actor, as_of)
+    people = (tenant, owner, membership, onlooker, invitation)
+    question = line_question(invoice, asker=owner, asked_at=as_of)
+    anomaly = make_anomaly(tenant, as_of - timedelta(hours=2))
+    made = (invoice, payment, export, reservation, delivery, notice, budget, question, anomaly)
+    return Estate(*people, key, event_id, *made)
+
+
+def make_delivery(tenant: Tenant, actor: Actor, as_of: datetime) -> WebhookDelivery:
+    """Create an endpoint, and a delivery to it that failed once."""
+    url = f"https://hooks.{tenant.slug}.example/in"
+    created = create_endpoint(tenant=tenant, url=url, event_types=(), description="", actor=actor, as_of=as_of)
+    delivery = send_test(endpoint=created.endpoint, actor=actor, as_of=as_of)
+    delivery.attempts.create(
+        tenant=tenant, at=as_of, status_code=500, error="HTTP 500", milliseconds=9, signature="v1,x", response="no"
+    )
+    return delivery
+
+
+def make_notice(tenant: Tenant, as_of: datetime) -> Notice:
+    """Create a notice to every member."""
+    key = f"usage_alert:{tenant.slug}:{as_of.isoformat()}"
+    notify_members([NewNotice(tenant.pk, "usage_alert", key, f"{tenant.name}: 80 % of the quota is used")], as_of=as_of)
+    return Notice.objects.get(dedupe_key=key)
+
+
+def make_budget(tenant: Tenant, actor: Actor, as_of: datetime) -> Budget:
+    """Create a budget that nothing reaches."""
+    terms = BudgetTerms(BudgetScope.TENANT, Period.WEEK, Decimal(10**9), meter_code="api_requests", does_stop=True)
+    return create_budget(tenant=tenant, terms=terms, actor=actor, as_of=as_of)
+
+
+def make_reservation(tenant: Tenant, key: CreatedKey, as_of: datetime) -> Reservation:
+    """Create a reservation of one request, which is held for an hour."""
+    [event] = parsed([{"id": f"reserved-by-{tenant.slug}", "type": "http_request"}], as_of=as_of)
+    return Reservation.objects.create(
+        id=uuid4(),
+        tenant_id=tenant.pk,
+        is_live=True,
+        api_key_id=key.key.pk,
+        state=ReservationState.HELD,
+        key=event.key,
+        content_hash=event.content_hash,
+        event_id=event.id,
+        type=event.type,
+        quantity=event.quantity,
+        properties="{}",
+        holds="[]",
+        is_holding=True,
+        created_at=as_of,
+        expires_at=as_of + timedelta(hours=1),
+    )
 
 
 def make_export(tenant: Tenant, owner: User, as_of: datetime) -> TenantExport:

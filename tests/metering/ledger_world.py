@@ -9,10 +9,11 @@ from uuid import UUID, uuid4
 
 from accounts.domain.api_key import KeyKind, generate_key, parse_key
 from accounts.models import ApiKey, Tenant
-from metering.domain.contribution import Contribution, MeterRule, contributions
+from metering.domain.contribution import Contribution, contributions
 from metering.domain.event_input import parse_event
 from metering.domain.events import IngestRules, ParsedEvent
 from metering.domain.ledger import IngestResult, Ledger
+from metering.domain.meter_rules import MeterRule
 from metering.models import EventType, Meter
 from metering.selectors.catalog import forget_catalog, known_event_types, meter_rules
 from metering.services.ingest import ingest_events
@@ -88,7 +89,7 @@ def send(
 def contribution_of(sent: Sent, meter: MeterRule) -> Contribution | None:
     """Return what the event adds to the meter, computed in Python alone."""
     event = sent.event
-    found = contributions(event.type, event.quantity, event.properties, [meter])
+    found = contributions(event, [meter])
     return found[0] if found else None
 
 

@@ -60,6 +60,16 @@ def test_there_is_no_default_partition() -> None:
             "gen_random_uuid(), true, '2026-03-10', {k}, 'a', '', 't', 'NaN', NULL, NULL, '{}', now()",
         ),
         ("event_identity", "event_identity_key_has_16_bytes", "gen_random_uuid(), true, '\\x00', now(), {h}"),
+        (
+            "event_void",
+            "event_void_replaced_by_whole",
+            "gen_random_uuid(), true, {k}, now(), 'x', 'x', now(), 'b', NULL",
+        ),
+        (
+            "event_void",
+            "event_void_replaced_by_key_has_16_bytes",
+            "gen_random_uuid(), true, {k}, now(), 'x', 'x', now(), 'b', '\\x00'",
+        ),
         ("event_month", "event_month_step_known", "1, '2026-03-01', 'gone', now(), 0, 0"),
         ("event_month", "event_month_is_first_day", "1, '2026-03-02', 'closed', now(), 0, 0"),
         ("event_identity", "event_identity_hash_has_32_bytes", "gen_random_uuid(), true, {k}, now(), '\\x00'"),
@@ -93,6 +103,17 @@ def test_each_table_has_its_named_key(table: str, constraint: str) -> None:
     assert (constraint,) in query(
         f"SELECT conname FROM pg_constraint WHERE conrelid = '{table}'::regclass AND %s IS NOT NULL"
     )
+
+
+def test_an_event_replaces_one_other() -> None:
+    tenant, values = (
+        "'00000000-0000-0000-0000-00000000000a'",
+        "now(), 'x', 'x', now(), 'b', decode(repeat('00', 16), 'hex')",
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(f"INSERT INTO event_void VALUES ({tenant}, true, '\\x01', {values})")
+        with pytest.raises(Exception, match="event_void_replaces_once"):
+            cursor.execute(f"INSERT INTO event_void VALUES ({tenant}, true, '\\x02', {values})")
 
 
 @pytest.mark.parametrize("month", ["1999-12-01", "2100-02-01"])

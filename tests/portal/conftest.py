@@ -58,14 +58,18 @@ class Cast:
         return {Role.OWNER: self.alice, Role.ADMIN: self.bob, Role.DEVELOPER: self.dora, Role.VIEWER: self.vera}[role]
 
 
-@pytest.fixture
-def cast(db: None) -> Cast:
+def make_cast() -> Cast:
     acme, rival = make_tenant("acme", time_zone="Europe/Paris"), make_tenant("rival")
     people = {name: make_user(f"{name}@example.com") for name in ("alice", "bob", "dora", "vera", "charlie")}
     for name, role in (("alice", Role.OWNER), ("bob", Role.ADMIN), ("dora", Role.DEVELOPER), ("vera", Role.VIEWER)):
         join(people[name], acme, role)
     join(people["charlie"], rival, Role.OWNER)
     return Cast(acme=acme, rival=rival, **people)
+
+
+@pytest.fixture
+def cast(db: None) -> Cast:
+    return make_cast()
 
 
 @pytest.fixture

@@ -10,8 +10,11 @@ from django.urls import reverse
 from accounts.domain.actor import Actor
 from accounts.domain.roles import Role
 from accounts.models import Invitation, Membership
+from billing.models import Invoice
 from portal.urls import tenant_pages
-from tests.isolation.world import make_export, make_invoice, make_payment
+from tests.billing.desk.rows import line_question
+from tests.isolation.world import make_budget, make_delivery, make_export, make_invoice, make_notice, make_payment
+from tests.metering.alerts.anomaly_world import make_anomaly
 from tests.metering.ledger_world import LONG_AGO, make_key
 from tests.portal.conftest import NOW, Cast
 
@@ -20,8 +23,12 @@ LEAST_ROLE = {
     "usage": Role.VIEWER,
     "usage_csv": Role.VIEWER,
     "events": Role.VIEWER,
+    "connect": Role.VIEWER,
     "event": Role.VIEWER,
+    "notices": Role.VIEWER,
+    "notice": Role.VIEWER,
     "alerts": Role.VIEWER,
+    "anomaly": Role.VIEWER,
     "keys": Role.VIEWER,
     "key": Role.VIEWER,
     "team": Role.VIEWER,
@@ -33,9 +40,27 @@ LEAST_ROLE = {
     "key_new": Role.DEVELOPER,
     "key_rotate": Role.DEVELOPER,
     "key_revoke": Role.DEVELOPER,
+    "key_labels": Role.DEVELOPER,
+    "webhooks": Role.DEVELOPER,
+    "webhook_new": Role.DEVELOPER,
+    "webhook": Role.DEVELOPER,
+    "webhook_edit": Role.DEVELOPER,
+    "webhook_rotate": Role.DEVELOPER,
+    "webhook_replay": Role.DEVELOPER,
+    "webhook_test": Role.DEVELOPER,
+    "webhook_status": Role.DEVELOPER,
+    "webhook_delete": Role.DEVELOPER,
+    "webhook_delivery": Role.DEVELOPER,
+    "webhook_delivery_replay": Role.DEVELOPER,
+    "budgets": Role.ADMIN,
+    "budget_new": Role.ADMIN,
+    "budget_edit": Role.ADMIN,
+    "budget_pause": Role.ADMIN,
+    "budget_delete": Role.ADMIN,
     "invite": Role.ADMIN,
     "invitation_revoke": Role.ADMIN,
     "member": Role.ADMIN,
+    "key_release": Role.ADMIN,
     "settings": Role.ADMIN,
     "audit": Role.ADMIN,
     "plan_choose": Role.ADMIN,
@@ -44,6 +69,8 @@ LEAST_ROLE = {
     "plan_card": Role.ADMIN,
     "checkout_done": Role.ADMIN,
     "invoices": Role.ADMIN,
+    "invoices_csv": Role.ADMIN,
+    "invoices_zip": Role.ADMIN,
     "invoice": Role.ADMIN,
     "statement": Role.ADMIN,
     "payments": Role.ADMIN,
@@ -54,17 +81,36 @@ LEAST_ROLE = {
     "credit_note_in_part_pdf": Role.ADMIN,
     "invoice_pay": Role.ADMIN,
     "line_events": Role.ADMIN,
+    "line_ask": Role.ADMIN,
+    "question_withdraw": Role.ADMIN,
     "data": Role.OWNER,
     "data_exports": Role.OWNER,
     "data_download": Role.OWNER,
     "close": Role.OWNER,
 }
 WRITING = {
+    "notices",
+    "notice",
+    "webhook_new",
+    "webhook_edit",
+    "webhook_rotate",
+    "webhook_replay",
+    "webhook_test",
+    "webhook_status",
+    "webhook_delete",
+    "webhook_delivery_replay",
     "alerts",
+    "anomaly",
+    "budget_new",
+    "budget_edit",
+    "budget_pause",
+    "budget_delete",
     "first_steps",
     "key_new",
     "key_rotate",
     "key_revoke",
+    "key_labels",
+    "key_release",
     "invite",
     "invitation_revoke",
     "member",
@@ -75,9 +121,12 @@ WRITING = {
     "plan_undo",
     "plan_card",
     "invoice_pay",
+    "line_ask",
+    "question_withdraw",
     "data",
     "close",
 }
+ENDPOINT_PAGES = tuple(f"webhook{name}" for name in ("", "_edit", "_rotate", "_replay", "_test", "_status", "_delete"))
 QUERIES = {"event": "?id=first", "plan_choose": "?plan=pro", "checkout_done": "?plan=another"}
 NAMES = sorted(str(page.name) for page in tenant_pages)
 
@@ -106,15 +155,25 @@ def addresses_of_acme(cast: Cast) -> Addresses:
     )
     vera = Membership.objects.get(tenant=cast.acme, user=cast.vera)
     of_invoice: dict[str, object] = {"number": make_invoice(cast.acme, Actor.system("test"), NOW).number}
+    question = line_question(Invoice.objects.get(number=of_invoice["number"]), asker=cast.alice)
     of_key = {"key_id": key.pk}
     of_export: dict[str, object] = {"export_id": make_export(cast.acme, cast.alice, NOW).pk}
     of_member: dict[str, object] = {"membership_id": vera.pk}
+    delivery = make_delivery(cast.acme, Actor.system("test"), NOW)
+    of_budget: dict[str, object] = {"budget_id": make_budget(cast.acme, Actor.system("test"), NOW).pk}
     return Addresses(
         cast.acme.slug,
         {
+            **dict.fromkeys(("budget_edit", "budget_pause", "budget_delete"), of_budget),
             "key": of_key,
+            "notice": {"notice_id": make_notice(cast.acme, NOW).pk},
+            "anomaly": {"alert_id": make_anomaly(cast.acme, NOW, key_id=key.pk).pk},
             "key_rotate": of_key,
             "key_revoke": of_key,
+            "key_labels": of_key,
+            "key_release": of_key,
+            **{name: {"endpoint_id": delivery.endpoint_id} for name in ENDPOINT_PAGES},
+            **{name: {"delivery_id": delivery.pk} for name in ("webhook_delivery", "webhook_delivery_replay")},
             "invitation_revoke": {"invitation_id": invitation.pk},
             "invoice": of_invoice,
             "invoice_pdf": of_invoice,
@@ -122,6 +181,8 @@ def addresses_of_acme(cast: Cast) -> Addresses:
             "credit_note_in_part_pdf": {**of_invoice, "note": "CN-2026-000001"},
             "invoice_pay": of_invoice,
             "line_events": of_invoice | {"position": 1},
+            "line_ask": of_invoice | {"position": 1},
+            "question_withdraw": {"question_id": question.pk},
             "receipt": {"payment_id": make_payment(cast.acme, NOW).pk},
             "member": of_member,
             "member_remove": of_member,

@@ -13,7 +13,16 @@ from tests.metering.ledger_world import ledger_of, send
 from tests.portal.conftest import NOW, Cast
 from tests.portal.pages import NAMES, addresses_of_acme
 
-OUTSIDE = ["/", "/pricing/", "/accounts/login/", "/accounts/signup/", "/accounts/password/reset/"]
+OUTSIDE = [
+    "/",
+    "/pricing/",
+    "/docs/",
+    "/docs/errors",
+    "/docs/api/report_events/",
+    "/accounts/login/",
+    "/accounts/signup/",
+    "/accounts/password/reset/",
+]
 OWN_SIGN_IN = [
     "/accounts/2fa/",
     "/accounts/email/",
@@ -30,7 +39,16 @@ FORBIDDEN = {
     "another host": re.compile(r'(?:src|href|action)="(?:https?:)?//', re.IGNORECASE),
     "an unfinished component": re.compile(r"</?c-|\{%|\{\{"),
 }
-FILES = {"usage_csv", "invoice_pdf", "credit_note_pdf", "credit_note_in_part_pdf", "receipt", "data_download"}
+FILES = {
+    "usage_csv",
+    "invoice_pdf",
+    "credit_note_pdf",
+    "credit_note_in_part_pdf",
+    "receipt",
+    "data_download",
+    "invoices_csv",
+    "invoices_zip",
+}
 PIECES = {"data_exports"}  # what a page loads again while a job runs
 ICON = re.compile(r"icons\.svg#([\w-]*)")
 
@@ -46,6 +64,7 @@ def assert_is_strict(answer: HttpResponse, *, is_piece: bool = False) -> None:
     assert "unsafe" not in answer["Content-Security-Policy"]
 
 
+@pytest.mark.takes_long("it opens every page")
 def test_a_tenants_page_holds_to_the_policy(cast: Cast, alice: Client) -> None:
     pages = addresses_of_acme(cast)
     send(ledger_of(cast.acme), [{"id": "first", "type": "http_request"}], as_of=NOW)

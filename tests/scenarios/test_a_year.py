@@ -234,6 +234,7 @@ def meters() -> None:
         pytest.param("Asia/Kolkata", "KWD", 3, marks=pytest.mark.soak),
     ],
 )
+@pytest.mark.takes_long("it lives through a year")
 def test_a_year_costs_what_the_plain_calculation_says(
     meters: None, zone: str, currency: str, digits: int, settings: Settings
 ) -> None:

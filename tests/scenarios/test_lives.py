@@ -77,12 +77,14 @@ def check_together(scripts: Sequence[Script], catalog: dict[str, PlanVersion], *
         transaction.set_rollback(True)
 
 
+@pytest.mark.takes_long("it lives through years")
 def test_lives_that_the_plain_calculation_once_had_wrong_cost_what_it_says_now(catalog: dict[str, PlanVersion]) -> None:
     # What was given back of an invoice that is given up later is not charged: it charged 9 on boundary 4 (rule F4).
     # Unused time of a fee that is void is taken back until it stands: the invoice that took it back was void, too (F3).
     check_together([GIVEN_UP_LATER, TAKEN_BACK_TWICE], catalog, gives_back=True)
 
 
+@pytest.mark.takes_long("it lives through years")
 def test_what_depends_on_a_fee_comes_and_goes_with_it_also_where_fees_are_kept(
     catalog: dict[str, PlanVersion],
 ) -> None:

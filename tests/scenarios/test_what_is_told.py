@@ -7,19 +7,23 @@ from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
+from uuid import uuid4
 
 import pytest
 from rest_framework.test import APIClient
 
 from accounts.domain.actor import Actor
 from accounts.domain.api_key import KeyKind
+from accounts.domain.plain import to_plain
 from accounts.domain.roles import Role
 from accounts.domain.scopes import Scope
 from accounts.keys.domain import happenings as happenings_of_keys
 from accounts.keys.services.api_keys import KeyTerms, create_api_key, revoke_all_keys, revoke_api_key, rotate_api_key
 from accounts.models import Tenant
 from accounts.notices.models import OutboxEvent
+from accounts.webhooks.domain import happenings as happenings_of_webhooks
+from accounts.webhooks.domain.event_types import EVENT_TYPES
 from billing.collection.services.agreements import apply_agreement
 from billing.domain import happenings as happenings_of_billing
 from billing.models import PlanVersion, Subscription
@@ -29,7 +33,9 @@ from billing.services.invoicing.staff_actions import issue_credit_note, void_inv
 from billing.services.subscriptions.changes import When, cancel_subscription, change_plan, undo_pending
 from billing.services.subscriptions.standing import refresh_standing
 from metering.alerts.domain import alerts as happenings_of_alerts
+from metering.alerts.services.anomalies import find_anomalies
 from metering.alerts.services.monitoring import monitor_thresholds
+from metering.models import Meter
 from tests.billing.collection.services.test_agreements import agreed, ended
 from tests.billing.world import (
     MARCH,
@@ -42,6 +48,7 @@ from tests.billing.world import (
 )
 from tests.metering.alerts.alert_world import customer, join, quota
 from tests.metering.alerts.alert_world import use as use_tokens
+from tests.metering.alerts.anomaly_world import HOUR, steady_hours, store_hours
 from tests.metering.ledger_world import make_key, make_tenant
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/webhook-events.md"
@@ -287,13 +294,17 @@ def bodies_of_alerts() -> tuple[Tenant, dict[str, list[Body]]]:
     tenant = customer("limited", quota(100))
     use_tokens(tenant, 130, at=MID_MARCH)
     monitor_thresholds(as_of=MID_MARCH)
+    hours = steady_hours(40, until=MID_MARCH, changed={MID_MARCH - HOUR: 900})
+    store_hours(tenant, Meter.objects.get(code="api_requests"), hours)
+    find_anomalies(as_of=MID_MARCH)
     return tenant, told()
 
 
 def test_events_of_alerts_are_as_the_api_shows_them() -> None:
     tenant, bodies = bodies_of_alerts()
     shown = client_of(tenant).get("/api/v1/alerts").json()["data"]
-    assert sorted(bodies["usage.threshold_reached"], key=lambda body: -body["id"]) == shown
+    all_bodies = bodies["usage.threshold_reached"] + bodies["usage.anomaly_detected"]
+    assert sorted(all_bodies, key=lambda body: -body["id"]) == shown
 
 
 # The page
@@ -325,7 +336,9 @@ def documented() -> dict[str, set[str]]:
 
 def test_the_page_names_every_type_with_all_of_its_fields(pro: PlanVersion, big: PlanVersion) -> None:
     types = types_in(happenings_of_billing) | types_in(happenings_of_keys) | types_in(happenings_of_alerts)
+    types |= types_in(happenings_of_webhooks)
     assert documented().keys() == types
+    assert set(EVENT_TYPES) == types
     for update in UPDATES:
         update(pro, big)
     ending = live("ending", pro)
@@ -334,6 +347,8 @@ def test_the_page_names_every_type_with_all_of_its_fields(pro: PlanVersion, big:
     bodies_of_invoices()
     bodies_of_keys(make_tenant("acme"))
     _, bodies = bodies_of_alerts()
+    test = happenings_of_webhooks.WebhookTest(uuid4(), uuid4(), uuid4())
+    bodies["webhook.test"] = [cast("dict[str, Any]", to_plain(test.as_body()))]
     assert bodies.keys() == types
     of_objects: dict[str, set[str]] = defaultdict(set)
     for name, of_type in bodies.items():

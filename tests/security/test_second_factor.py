@@ -40,6 +40,7 @@ STAFF_ADDRESSES = sorted(
 )
 
 
+@pytest.mark.takes_long("it opens every page of staff")
 def test_no_staff_page_opens_without_a_second_factor(robin: User) -> None:
     client = entered(robin)
     assert len(STAFF_ADDRESSES) > 100

@@ -70,6 +70,7 @@ def estate() -> Estate:
 HOSTILE_IDS = ("abc", "", "0", "not-a-uuid", "ff", "9" * 200, "\u0661", "-1")
 
 
+@pytest.mark.takes_long("it opens every list")
 def test_no_cursor_breaks_a_page(estate: Estate) -> None:
     client, now = estate.client(), timezone.now()
     cursors = [write_cursor(PageRequest(50, RowPosition(now, row_id))) for row_id in HOSTILE_IDS]

@@ -127,6 +127,7 @@ def the_end(tenant: Tenant) -> AuditEntry:
 # One tenant
 
 
+@pytest.mark.takes_long("it sends each form of every page")
 def test_while_viewing_every_other_slug_is_not_found(at_estate: Client, estate: Estate) -> None:
     rival = make_tenant("rival")
     join(rival, estate.owner, Role.OWNER)
@@ -170,6 +171,7 @@ def sent_to(route: Route) -> dict[str, str]:
     return FORMS.get(route.path, {}) if room_of(route) is Room.TENANT_PAGE else ACCOUNT_FORM
 
 
+@pytest.mark.takes_long("it sends each form of every page")
 def test_while_viewing_no_route_changes_anything(at_estate: Client, estate: Estate) -> None:
     before = every_book()
     wrong = []
@@ -211,6 +213,7 @@ def test_while_viewing_the_admin_and_a_second_viewing_are_closed(at_acme: Client
     assert AuditEntry.objects.filter(action="tenant.viewed_as_customer").count() == 1
 
 
+@pytest.mark.takes_long("it sends each form of every page")
 def test_viewing_changes_nothing_and_shows_no_account(at_estate: Client, estate: Estate) -> None:
     before = every_book()
     for route in ROUTES:
@@ -223,6 +226,7 @@ def test_viewing_changes_nothing_and_shows_no_account(at_estate: Client, estate:
     assert "/t/acme/security/" not in at_estate.get("/t/acme/").content.decode()
 
 
+@pytest.mark.takes_long("it sends each form of every page")
 def test_services_refuse_staff_who_view_even_if_a_page_lets_them_in(
     at_estate: Client, estate: Estate, monkeypatch: pytest.MonkeyPatch
 ) -> None:

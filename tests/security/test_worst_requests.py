@@ -96,6 +96,7 @@ def api_calls(estate: Estate, operator: str, *methods: str) -> Iterator[tuple[Ro
             yield route, method, {"HTTP_AUTHORIZATION": f"Bearer {secret}"}
 
 
+@pytest.mark.takes_long("it sends the dearest requests")
 def test_no_body_of_a_call_is_expensive(estate: Estate, operator: str) -> None:
     def calls() -> Iterator[Call]:
         for route, method, caller in api_calls(estate, operator, "POST", "PUT", "PATCH"):
@@ -139,6 +140,7 @@ def test_no_packed_body_is_expensive(estate: Estate, operator: str) -> None:
     assert dearest(calls()) == []
 
 
+@pytest.mark.takes_long("it sends the dearest requests")
 def test_no_batch_is_expensive_beyond_its_items(estate: Estate, operator: str) -> None:
     def calls() -> Iterator[Call]:
         for path, (member, identity) in BATCHES.items():
@@ -152,6 +154,7 @@ def test_no_batch_is_expensive_beyond_its_items(estate: Estate, operator: str) -
     assert dearest(calls()) == []
 
 
+@pytest.mark.takes_long("it sends the dearest requests")
 def test_no_address_and_no_header_is_expensive(estate: Estate, operator: str) -> None:
     def calls() -> Iterator[Call]:
         for route, method, caller in api_calls(estate, operator, "GET"):
@@ -183,6 +186,7 @@ def test_no_form_of_a_stranger_is_expensive(estate: Estate) -> None:
     assert dearest(calls()) == []
 
 
+@pytest.mark.takes_long("it sends the dearest requests")
 def test_no_form_of_a_member_is_expensive(estate: Estate, member: dict[str, str]) -> None:
     assert dearest(forms_of_member(estate, member, "escapes")) == []
 

@@ -1,6 +1,5 @@
 """Exports for their page, and their archive for the download."""
 
-import io
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,13 +7,12 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from accounts.domain.zip_outlet import NO_TIME, ZipOutlet
 from accounts.errors import NotFoundError
 from accounts.exports.domain.statuses import ExportStatus
 from accounts.exports.models import ExportChunk, ExportFile, TenantExport
 
 SHOWN_MAX: Final = 5
-# A zip archive's calendar begins in 1980; the time of an export is in its manifest.
-_NO_TIME: Final = (1980, 1, 1, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +51,10 @@ def ready_export(*, tenant_id: UUID, export_id: UUID, as_of: datetime) -> Tenant
 
 def archive_of(export: TenantExport) -> Iterator[bytes]:
     """Yield the archive in pieces as stored. Nothing is compressed again, and only one piece is in memory."""
-    outlet = _Outlet()
+    outlet = ZipOutlet()
     with zipfile.ZipFile(outlet, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
         for file_id, name in list(ExportFile.objects.filter(export=export).values_list("pk", "name")):
-            with archive.open(zipfile.ZipInfo(name, _NO_TIME), "w", force_zip64=True) as entry:
+            with archive.open(zipfile.ZipInfo(name, NO_TIME), "w", force_zip64=True) as entry:
                 for chunk_id in _chunks_of(file_id):
                     entry.write(bytes(ExportChunk.objects.get(pk=chunk_id).content))
                     yield outlet.taken()
@@ -65,20 +63,3 @@ def archive_of(export: TenantExport) -> Iterator[bytes]:
 
 def _chunks_of(file_id: int) -> list[int]:
     return list(ExportChunk.objects.filter(file=file_id).order_by("position").values_list("pk", flat=True))
-
-
-class _Outlet(io.RawIOBase):
-    """A buffer that the archive is written to, without seeking, until the bytes are taken."""
-
-    def __init__(self) -> None:
-        self._held = bytearray()
-
-    def write(self, data: object) -> int:
-        self._held += memoryview(data)  # type: ignore[arg-type]  # bytes in one form or another
-        return len(memoryview(data))  # type: ignore[arg-type]
-
-    def taken(self) -> bytes:
-        """Return what was written since the last call, and drop it."""
-        held = bytes(self._held)
-        self._held.clear()
-        return held

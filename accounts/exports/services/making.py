@@ -20,6 +20,7 @@ from django.urls import reverse
 from accounts.domain.actor import Actor
 from accounts.domain.job_report import JobReport
 from accounts.domain.plain import plain_instant, to_plain
+from accounts.exports.domain.mails import EXPORT_READY
 from accounts.exports.domain.statuses import ExportStatus
 from accounts.exports.models import ExportFile, TenantExport
 from accounts.exports.services.storing import store_piece
@@ -178,7 +179,7 @@ def _finish(claim: _Claim) -> None:
     }
     mail = NewMail(
         tenant_id=export.tenant_id,
-        kind="export",
+        kind=EXPORT_READY.name,
         dedupe_key=f"export:{export.pk}",
         recipients=[export.requested_by.email] if export.requested_by.is_active else [],
         subject=f"The export of {export.tenant.name} is ready",

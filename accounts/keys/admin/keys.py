@@ -1,16 +1,15 @@
 """API keys and service keys. The page shows what a key may do. Only a new service key's secret is shown, once."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.utils import timezone
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminDateWidget, UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
@@ -21,16 +20,19 @@ from accounts.domain.api_key import KeyKind
 from accounts.domain.scopes import Scope
 from accounts.errors import InvalidFieldsError
 from accounts.keys.services.api_keys import KeyTerms, create_api_key, revoke_api_key
+from accounts.keys.services.leaks import release_api_key
 from accounts.models import ApiKey
 
-STATE_LABELS = {"Active": "success", "Expired": "warning", "Revoked": "danger"}
+STATE_LABELS = {"Active": "success", "Quarantined": "danger", "Expired": "warning", "Revoked": "danger"}
 
 
 def state_of(key: ApiKey, as_of: datetime) -> str:
     """Return whether a key works, in one word."""
     if key.revoked_at is not None and key.revoked_at <= as_of:
         return "Revoked"
-    return "Expired" if key.expires_at is not None and key.expires_at <= as_of else "Active"
+    if key.expires_at is not None and key.expires_at <= as_of:
+        return "Expired"
+    return "Active" if key.quarantined_at is None else "Quarantined"
 
 
 class ServiceKeyForm(forms.Form):
@@ -72,7 +74,7 @@ class ApiKeyAdmin(ReadOnlyModelAdmin):
     search_fields = ("name", "prefix", "tenant__name", "tenant__slug")
     list_select_related = ("tenant",)
     exclude = ("digest",)
-    actions_detail: ClassVar = ["revoke"]
+    actions_detail: ClassVar = ["release", "revoke"]
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002 - Django's signature
         """Return whether the user may create service keys. Tenants create their keys in the portal."""
@@ -147,24 +149,40 @@ class ApiKeyAdmin(ReadOnlyModelAdmin):
         response["Cache-Control"] = "no-store"
         return response
 
+    @action(description="Release", permissions=["revoke"], icon="lock_open")
+    def release(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Confirm, then end the quarantine of a key that was found in public."""
+        key = found_or_404(ApiKey.objects.all(), object_id)
+        question = Question(
+            title=f"Release {key}?",
+            explanation="Whoever has read the key in public can use it again. Release it only if the report is wrong.",
+            button="Release key",
+        )
+        return self._confirmed(request, key, release_api_key, question=question, said=f"{key} is released.")
+
     @action(description="Revoke", permissions=["revoke"], icon="key_off")
     def revoke(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Confirm, then revoke the key in every process within a second."""
         key = found_or_404(ApiKey.objects.all(), object_id)
+        question = Question(
+            title=f"Revoke {key}?",
+            explanation="Requests with this key are refused within a second. This cannot be undone.",
+            button="Revoke key",
+        )
+        return self._confirmed(request, key, revoke_api_key, question=question, said=f"{key} is revoked.")
+
+    def _confirmed(
+        self, request: HttpRequest, key: ApiKey, change: Callable[..., object], *, question: Question, said: str
+    ) -> HttpResponse:
+        """Confirm first, then change the key."""
         if request.method != "POST":
-            return self.confirmation_page(
-                request,
-                key,
-                ConfirmForm(),
-                question=Question(
-                    title=f"Revoke {key}?",
-                    explanation="Requests with this key are refused within a second. This cannot be undone.",
-                    button="Revoke key",
-                ),
-            )
-        revoke_api_key(key=key, actor=staff_actor(request), as_of=timezone.now())
-        messages.success(request, f"{key} is revoked.")
-        return redirect(reverse("admin:accounts_apikey_change", args=[key.pk]))
+            return self.confirmation_page(request, key, ConfirmForm(), question=question)
+        return self.attempt(
+            request,
+            lambda: change(key=key, actor=staff_actor(request), as_of=timezone.now()),
+            said=said,
+            back=self.page_of(key),
+        )
 
     def has_revoke_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:  # noqa: ARG002 - unfold's signature
         """Return whether the user may change keys; the page itself is read-only."""

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Final
 from uuid import UUID
 
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -27,6 +27,7 @@ from accounts.api.tenancy import require_active, tenant_of
 from accounts.api.views import ApiView
 from accounts.domain.api_key import KeyKind
 from accounts.domain.scopes import SCOPES_FOR_TENANT_KEYS, Scope
+from accounts.keys.domain.labels import CHARACTERS_MAX, TAGS_MAX, checked_labels
 from accounts.keys.selectors.facts import facts_of_key
 from accounts.keys.services.api_keys import (
     CIDRS_MAX,
@@ -58,6 +59,16 @@ class KeyInput(StrictSerializer):
     name = TextField(max_length=NAME_CHARACTERS_MAX)
     kind = serializers.ChoiceField(
         choices=[kind.value for kind in TENANT_KINDS], required=False, help_text="By default that of the calling key."
+    )
+    environment = TextField(
+        max_length=CHARACTERS_MAX, required=False, allow_blank=True, default="", help_text="Such as `production`."
+    )
+    tags = BoundedListField(
+        child=TextField(max_length=CHARACTERS_MAX),
+        max_length=TAGS_MAX,
+        required=False,
+        default=list,
+        help_text="Labels of your choice, in lower case.",
     )
     scopes = BoundedListField(
         child=TextField(max_length=30),
@@ -106,6 +117,8 @@ class KeySchema(serializers.Serializer[Any]):
     name = serializers.CharField()
     prefix = serializers.CharField(help_text="The first 12 characters.")
     last_four = serializers.CharField()
+    environment = serializers.CharField(allow_blank=True)
+    tags = serializers.ListField(child=serializers.CharField())
     scopes = serializers.ListField(child=serializers.CharField())
     allowed_cidrs = serializers.ListField(child=serializers.CharField())
     quota = QuantityField(allow_null=True)
@@ -115,6 +128,9 @@ class KeySchema(serializers.Serializer[Any]):
     expires_at = serializers.DateTimeField(allow_null=True)
     revoked_at = serializers.DateTimeField(allow_null=True)
     last_used_at = serializers.DateTimeField(allow_null=True, help_text="When the key was last used, to the minute.")
+    quarantined_at = serializers.DateTimeField(
+        allow_null=True, help_text="Since when it is refused because a secret scanner found it in public."
+    )
 
 
 class CreatedKeySchema(KeySchema):
@@ -141,6 +157,11 @@ def _kinds_seen(request: Request) -> tuple[KeyKind, ...]:
     return TENANT_KINDS if principal_of(request).is_live else (KeyKind.TEST,)
 
 
+def _label_of(request: Request, name: str) -> str:
+    """Return a label to filter by. A text that is no label matches no key; a NUL never gets here."""
+    return str(request.query_params.get(name, "")).strip().lower()[: CHARACTERS_MAX + 1]
+
+
 def _created(created: CreatedKey) -> Response:
     body = {**present_key(created.key), "secret": created.secret}
     return Response(body, status.HTTP_201_CREATED, headers={"Cache-Control": "no-store"})
@@ -155,14 +176,22 @@ class KeysView(ApiView):
         operation_id="list_api_keys",
         tags=["API keys"],
         summary="List API keys",
-        parameters=[*PAGE_PARAMETERS, TENANT_PARAMETER],
+        parameters=[
+            *PAGE_PARAMETERS,
+            OpenApiParameter("environment", str, description="Only keys of this environment."),
+            OpenApiParameter("tag", str, description="Only keys with this tag."),
+            TENANT_PARAMETER,
+        ],
         responses={200: KeyPageSchema, **problems(404, 422)},
     )
     def get(self, request: Request) -> Response:
         """List the tenant's keys, including ended ones, newest first. A test key sees only test keys."""
         tenant, kinds = tenant_of(request), _kinds_seen(request)
+        labels = {name: _label_of(request, name) for name in ("environment", "tag")}
         return Response(
-            read_page(request, lambda page: keys_page(tenant_id=tenant.id, request=page, kinds=kinds), present_key)
+            read_page(
+                request, lambda page: keys_page(tenant_id=tenant.id, request=page, kinds=kinds, **labels), present_key
+            )
         )
 
     @extend_schema(
@@ -197,6 +226,7 @@ class KeysView(ApiView):
                 throttle_burst=throttle["burst"],
                 quota=terms["quota"],
             ),
+            labels=checked_labels(environment=terms["environment"], tags=terms["tags"]),
             actor=actor_of(request),
             granted_by=principal,
             as_of=timezone.now(),

@@ -17,6 +17,8 @@ class KeyFacts:
     name: str
     prefix: str
     last_four: str
+    environment: str
+    tags: tuple[str, ...]
     scopes: tuple[str, ...]
     allowed_cidrs: tuple[str, ...]
     quota: Decimal | None
@@ -27,6 +29,7 @@ class KeyFacts:
     expires_at: datetime | None
     revoked_at: datetime | None
     last_used_at: datetime | None
+    quarantined_at: datetime | None
 
     def as_body(self) -> dict[str, object]:
         """Return its form in the API and in webhooks."""
@@ -37,6 +40,8 @@ class KeyFacts:
             "name": self.name,
             "prefix": self.prefix,
             "last_four": self.last_four,
+            "environment": self.environment,
+            "tags": list(self.tags),
             "scopes": list(self.scopes),
             "allowed_cidrs": list(self.allowed_cidrs),
             "quota": self.quota,
@@ -46,6 +51,7 @@ class KeyFacts:
             "expires_at": self.expires_at,
             "revoked_at": self.revoked_at,
             "last_used_at": self.last_used_at,
+            "quarantined_at": self.quarantined_at,
         }
 
 

@@ -14,6 +14,8 @@ def facts_of_key(key: ApiKey) -> KeyFacts:
         name=key.name,
         prefix=key.prefix,
         last_four=key.last_four,
+        environment=key.environment,
+        tags=tuple(key.tags),
         scopes=tuple(key.scopes),
         allowed_cidrs=tuple(key.allowed_cidrs),
         quota=key.quota,
@@ -24,4 +26,5 @@ def facts_of_key(key: ApiKey) -> KeyFacts:
         expires_at=key.expires_at,
         revoked_at=key.revoked_at,
         last_used_at=key.last_used_at,
+        quarantined_at=key.quarantined_at,
     )

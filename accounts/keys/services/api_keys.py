@@ -33,6 +33,7 @@ from accounts.errors import (
     WiderThanOwnError,
 )
 from accounts.keys.domain.happenings import ApiKeyCreated, ApiKeyRevoked
+from accounts.keys.domain.labels import KeyLabels
 from accounts.keys.selectors.facts import facts_of_key
 from accounts.models import ApiKey, Tenant
 from accounts.notices.services.outbox import add_to_outbox
@@ -47,6 +48,7 @@ GRACE_MAX: Final = timedelta(days=30)
 THROTTLE_MAX: Final = 1_000_000
 QUOTA_MAX: Final = Decimal(10) ** 11
 QUOTA_PLACES: Final = 9
+NO_LABELS: Final = KeyLabels()
 Limit = TypeVar("Limit", int, Decimal)
 
 
@@ -93,6 +95,7 @@ def create_api_key(
     actor: Actor,
     as_of: datetime,
     granted_by: Principal | None = None,
+    labels: KeyLabels = NO_LABELS,
 ) -> CreatedKey:
     """Create a key of a tenant, or a service key if `tenant` is None. `granted_by` is the calling key, if there is one.
 
@@ -116,7 +119,9 @@ def create_api_key(
         _check_may_give(actor, tenant, checked.scopes)
         if tenant is not None:
             _check_room(tenant.pk, as_of)
-        created = _store(tenant=tenant, kind=kind, terms=checked, actor=actor, as_of=as_of, rotated_from=None)
+        created = _store(
+            tenant=tenant, kind=kind, terms=checked, labels=labels, actor=actor, as_of=as_of, rotated_from=None
+        )
         _audit(actor, "api_key.created", created.key, as_of, after=_facts(created.key))
         _add_to_outbox(ApiKeyCreated, created.key, as_of)
     return created
@@ -140,8 +145,15 @@ def rotate_api_key(
         if current is None or ApiKey.objects.filter(rotated_from=current).exists():
             raise KeyEndedError("A key that is revoked, expired or already rotated cannot be rotated.")
         _check_not_wider(current, granted_by)
-        kind, terms = KeyKind(current.kind), _terms_of(current)
-        created = _store(tenant=current.tenant, kind=kind, terms=terms, actor=actor, as_of=as_of, rotated_from=current)
+        created = _store(
+            tenant=current.tenant,
+            kind=KeyKind(current.kind),
+            terms=_terms_of(current),
+            labels=KeyLabels(current.environment, tuple(current.tags)),
+            actor=actor,
+            as_of=as_of,
+            rotated_from=current,
+        )
         ends_at = min(filter(None, (current.expires_at, as_of + grace)))
         ApiKey.objects.filter(pk=current.pk).update(expires_at=ends_at)
         before = {"expires_at": current.expires_at}
@@ -195,7 +207,14 @@ def revoke_keys_beyond(*, tenant: Tenant, maker_id: int, role: Role | None, acto
 
 
 def _store(
-    *, tenant: Tenant | None, kind: KeyKind, terms: _Terms, actor: Actor, as_of: datetime, rotated_from: ApiKey | None
+    *,
+    tenant: Tenant | None,
+    kind: KeyKind,
+    terms: _Terms,
+    labels: KeyLabels,
+    actor: Actor,
+    as_of: datetime,
+    rotated_from: ApiKey | None,
 ) -> CreatedKey:
     secret = generate_key(kind)
     key: ApiKey = ApiKey.objects.create(
@@ -206,6 +225,8 @@ def _store(
         prefix=prefix_of(secret),
         last_four=last_four_of(secret),
         name=terms.name,
+        environment=labels.environment,
+        tags=list(labels.tags),
         scopes=[scope.value for scope in terms.scopes],
         allowed_cidrs=list(terms.allowed_cidrs),
         throttle_rate=terms.throttle_rate,
@@ -366,6 +387,8 @@ def _facts(key: ApiKey) -> dict[str, object]:
     return {
         "name": key.name,
         "kind": key.kind,
+        "environment": key.environment,
+        "tags": key.tags,
         "prefix": key.prefix,
         "scopes": key.scopes,
         "allowed_cidrs": key.allowed_cidrs,

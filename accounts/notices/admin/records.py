@@ -1,8 +1,9 @@
-"""The outbox and the mails, read-only. Staff send a mail again from here if it was not sent."""
+"""Notices, the outbox and the mails, read-only. Staff send a mail again from here if it was not sent."""
 
 from typing import ClassVar
 
 from django.contrib import admin
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -12,10 +13,15 @@ from unfold.decorators import action, display
 
 from accounts.admin.base import Question, ReadOnlyModelAdmin, found_or_404, holds, staff_actor
 from accounts.admin.by_state import ByState, ConfirmForm, posted
+from accounts.admin.mail_style import as_frame
 from accounts.admin.records import as_block
+from accounts.domain.mail_form import MailFoot, html_of_text
 from accounts.notices.domain.mails import MailStatus
-from accounts.notices.models import OutboundMail, OutboxEvent
+from accounts.notices.models import Notice, OutboundMail, OutboxEvent
+from accounts.notices.selectors.stops import foot_of
 from accounts.notices.services.mails import send_again
+from accounts.selectors.mail_style import mail_style
+from accounts.services.mail_forms import render_mail
 
 MAIL_LABELS = {"Queued": "info", "Sending": "info", "Sent": "success", "Failed": "danger", "Unknown": "warning"}
 
@@ -38,6 +44,36 @@ class OutboxEventAdmin(ReadOnlyModelAdmin):
         return as_block(event.payload)
 
 
+@admin.register(Notice)
+class NoticeAdmin(ReadOnlyModelAdmin):
+    """Notices, with how many members were told and how many have read them."""
+
+    list_display = ("at", "tenant", "kind", "title", "told", "read")
+    list_filter = ("kind", ("at", RangeDateTimeFilter))
+    list_filter_submit = True
+    list_select_related = ("tenant",)
+    search_fields = ("title", "tenant__slug", "dedupe_key")
+    fields = ("id", "tenant", "kind", "title", "text", "page", "at", "told", "read", "dedupe_key")
+    readonly_fields = ("id", "told", "read")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Notice]:
+        """Return the notices with the counts of members."""
+        has_read = Q(members__read_at__isnull=False)
+        counts = {"members_told": Count("members"), "members_read": Count("members", filter=has_read)}
+        rows: QuerySet[Notice] = super().get_queryset(request).annotate(**counts)
+        return rows
+
+    @display(description="Told")
+    def told(self, notice: Notice) -> int:
+        """Return the number of members who were told."""
+        return int(getattr(notice, "members_told", 0))
+
+    @display(description="Read")
+    def read(self, notice: Notice) -> int:
+        """Return the number of members who have read it."""
+        return int(getattr(notice, "members_read", 0))
+
+
 @admin.register(OutboundMail)
 class OutboundMailAdmin(ByState, ReadOnlyModelAdmin):
     """Mails that must be sent once. Only staff send one again that failed or whose outcome is unknown."""
@@ -50,9 +86,9 @@ class OutboundMailAdmin(ByState, ReadOnlyModelAdmin):
     fields = (
         "tenant", "kind", "state", "to", "subject", "attachment_name", "attempts", "error", "created_at",
         "next_attempt_at", "claimed_at",
-        "sent_at", "shown_text",
+        "sent_at", "preview", "shown_text",
     )  # fmt: skip
-    readonly_fields = ("state", "to", "shown_text")
+    readonly_fields = ("state", "to", "preview", "shown_text")
     actions_detail: ClassVar = ["send_again"]
 
     @display(description="Status", label=MAIL_LABELS, ordering="status")
@@ -74,6 +110,14 @@ class OutboundMailAdmin(ByState, ReadOnlyModelAdmin):
     def shown_text(self, mail: OutboundMail) -> SafeString:
         """Render the plain text; the mail has the same in HTML."""
         return format_html('<pre class="staff-json">{}</pre>', mail.text)
+
+    @display(description="Preview")
+    def preview(self, mail: OutboundMail) -> SafeString:
+        """Render the mail as it looks with the current style, without the address that stops it."""
+        foot = MailFoot(foot_of(mail).reason, "#")
+        return as_frame(
+            render_mail(mail.html or html_of_text(mail.text), subject=mail.subject, foot=foot, style=mail_style())
+        )
 
     has_send_permission = holds("notices.change_outboundmail")
 

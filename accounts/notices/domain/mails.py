@@ -1,4 +1,4 @@
-"""Kinds of mails, and the statuses of a mail."""
+"""Kinds of notices, and the statuses of a mail."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -18,10 +18,11 @@ class MailStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MailKind:
-    """A kind of mail that members choose for themselves. The app that sends it declares it in its `domain/`.
+    """A kind of notice, and of the mail about it. The app that sends it declares it in its `domain/`.
 
-    `wish` is the name of the choice in forms and in the audit log. A member may get the mail if their role has
-    `capability`.
+    `settings.NOTICE_KINDS` names all of them. `wish` is the name of the choice in forms and in the audit log. A member
+    may get the notice if their role has `capability`. `title` names the kind for people, `page` is what it links to
+    below the pages of the tenant. A mail of a kind that is not `is_optional` has no link that stops it.
     """
 
     name: str
@@ -29,6 +30,14 @@ class MailKind:
     capability: Capability
     roles_by_default: frozenset[Role]
     goes_to_billing_email: bool = False
+    title: str = ""
+    page: str = ""
+    is_optional: bool = True
+
+    @property
+    def label(self) -> str:
+        """Return the name of the kind for people."""
+        return self.title or self.name.replace("_", " ").capitalize()
 
     @property
     def roles_allowed(self) -> frozenset[Role]:

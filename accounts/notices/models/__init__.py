@@ -1,6 +1,7 @@
 """The tables of the notices app."""
 
 from accounts.notices.models.mail import MailPreference, OutboundMail
-from accounts.notices.models.outbox import OutboxEvent
+from accounts.notices.models.notice import MemberNotice, Notice
+from accounts.notices.models.outbox import OutboxEvent, UnsentEvent
 
-__all__ = ["MailPreference", "OutboundMail", "OutboxEvent"]
+__all__ = ["MailPreference", "MemberNotice", "Notice", "OutboundMail", "OutboxEvent", "UnsentEvent"]

@@ -19,6 +19,18 @@ class OutboxEvent(models.Model):
 
     class Meta:
         ordering: ClassVar = ["-occurred_at", "-id"]
+        # Replays of a span read a tenant's events by their time.
+        indexes: ClassVar = [models.Index(fields=["tenant", "occurred_at"], name="outbox_event_of_tenant")]
 
     def __str__(self) -> str:
         return f"{self.type} {self.id}"
+
+
+class UnsentEvent(models.Model):
+    """An event that no endpoint has a delivery of yet. The event itself never changes, so its queue is this row."""
+
+    event = models.OneToOneField(OutboxEvent, primary_key=True, on_delete=models.PROTECT, related_name="unsent")
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="+", db_index=False)
+
+    def __str__(self) -> str:
+        return str(self.event_id)

@@ -29,9 +29,13 @@ from accounts.domain.masking import mask_secrets
 from accounts.errors import ConflictError
 from accounts.models import JobRun, StoredFile
 from accounts.notices.domain.mails import MailStatus
+from accounts.notices.domain.texts import beginning_of
 from accounts.notices.models import OutboundMail
+from accounts.notices.selectors.stops import foot_of
+from accounts.notices.services.telling import NewNotice, notify_members
 from accounts.services.audit import AuditTarget, record_audit
 from accounts.services.jobs import run_job
+from accounts.services.mail_forms import dress
 
 MAILS_JOB: Final = "mails"
 MAILS_PER_RUN: Final = 500
@@ -72,7 +76,11 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class NewMail:
-    """A mail to queue. One without recipients is dropped."""
+    """A mail to queue, one for each recipient, and the notice that it is about.
+
+    `notice_key` names the notice if the mail repeats one that was told before. Without `page` the notice links to the
+    page of its kind.
+    """
 
     tenant_id: UUID
     kind: str
@@ -82,29 +90,57 @@ class NewMail:
     text: str
     html: str
     attachment: Attachment | None = None
+    notice_key: str = ""
+    page: str = ""
 
 
 def queue_mails(mails: Iterable[NewMail], *, as_of: datetime) -> None:
-    """Store mails in the caller's transaction. Of two with one `dedupe_key` the first is kept."""
+    """Store mails and the notices that they are about, in the caller's transaction. The first of a key stays.
+
+    A notice is told to the members whose role may see it, whether or not they want a mail. Raises `LookupError` for a
+    kind that is not registered.
+    """
+    queued = list(mails)
+    notify_members((_notice(mail) for mail in queued), as_of=as_of)
+    keys = [mail.dedupe_key for mail in queued]
+    known = set(OutboundMail.objects.filter(dedupe_key__in=keys).values_list("dedupe_key", flat=True))
     OutboundMail.objects.bulk_create(
         (
-            OutboundMail(
-                tenant_id=mail.tenant_id,
-                kind=mail.kind,
-                dedupe_key=mail.dedupe_key,
-                recipients=list(mail.recipients),
-                subject=" ".join(mail.subject.split())[:_SUBJECT_CHARACTERS_MAX],
-                text=mail.text,
-                html=mail.html,
-                attachment=None if mail.attachment is None else mail.attachment.file,
-                attachment_name="" if mail.attachment is None else mail.attachment.name,
-                created_at=as_of,
-                next_attempt_at=as_of,
-            )
-            for mail in mails
-            if mail.recipients
+            _row(mail, recipient, position, as_of)
+            for mail in queued
+            if mail.dedupe_key not in known
+            for position, recipient in enumerate(mail.recipients)
         ),
         ignore_conflicts=True,
+    )
+
+
+def _notice(mail: NewMail) -> NewNotice:
+    return NewNotice(
+        tenant_id=mail.tenant_id,
+        kind=mail.kind,
+        dedupe_key=mail.notice_key or mail.dedupe_key,
+        title=mail.subject,
+        text=beginning_of(mail.text, besides=mail.subject),
+        page=mail.page,
+    )
+
+
+def _row(mail: NewMail, recipient: str, position: int, as_of: datetime) -> OutboundMail:
+    """Return the mail to one recipient: the others' addresses are not theirs to see, and each stops it alone."""
+    name = hashlib.sha256(recipient.lower().encode()).hexdigest()[:16]
+    return OutboundMail(
+        tenant_id=mail.tenant_id,
+        kind=mail.kind,
+        dedupe_key=f"{mail.dedupe_key}:{name}" if position else mail.dedupe_key,
+        recipients=[recipient],
+        subject=" ".join(mail.subject.split())[:_SUBJECT_CHARACTERS_MAX],
+        text=mail.text,
+        html=mail.html,
+        attachment=None if mail.attachment is None else mail.attachment.file,
+        attachment_name="" if mail.attachment is None else mail.attachment.name,
+        created_at=as_of,
+        next_attempt_at=as_of,
     )
 
 
@@ -212,8 +248,7 @@ def _message(mail: OutboundMail) -> EmailMultiAlternatives:
         to=mail.recipients,
         headers={"Message-ID": message_id(mail.dedupe_key), "Auto-Submitted": "auto-generated"},
     )
-    if mail.html:
-        message.attach_alternative(mail.html, "text/html")
+    dress(message, mail.html, foot_of(mail))
     if mail.attachment is not None:
         message.attach(mail.attachment_name, bytes(mail.attachment.content), mail.attachment.media_type)
     return message

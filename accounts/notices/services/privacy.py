@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from django.conf import settings
+from django.db.models import Q
 
 from accounts.models import Tenant
 from accounts.notices.domain.mails import MailStatus
-from accounts.notices.models import MailPreference, OutboundMail, OutboxEvent
+from accounts.notices.models import MailPreference, MemberNotice, Notice, OutboundMail, OutboxEvent
 from accounts.services.privacy_parts import ErasedPerson, ExportPiece, PrivacyPart, exported_table
 
 ERASED_TEXT: Final = "Erased together with the person to whom it was sent."
@@ -32,6 +33,13 @@ class NoticesPrivacy(PrivacyPart):
             "attachment_name", "status", "created_at", "sent_at",
         )  # fmt: skip
         yield exported_table(
+            "notices.ndjson.gz", Notice.objects.filter(**own), "id", "kind", "title", "text", "page", "at"
+        )
+        yield exported_table(
+            "notices_of_members.ndjson.gz", MemberNotice.objects.filter(**own), "notice_id", "at", "read_at",
+            member_email="membership__user__email",
+        )  # fmt: skip
+        yield exported_table(
             "webhook_events.ndjson.gz", OutboxEvent.objects.filter(**own), "id", "type", "payload", "occurred_at"
         )
 
@@ -43,15 +51,28 @@ class NoticesPrivacy(PrivacyPart):
         )
         for mail in named.only("pk", "recipients", "subject", "text", "html", "status"):
             _take_out(mail, person)
+        patterns = "|".join(re.escape(address) for address in addresses)
+        for notice in Notice.objects.filter(Q(title__iregex=patterns) | Q(text__iregex=patterns)).only("title", "text"):
+            changes = {"title": _cut(notice.title, person), "text": _cut(notice.text, person)}
+            Notice.objects.filter(pk=notice.pk).update(**changes)
 
     def clean_up(self, *, as_of: datetime) -> dict[str, int]:
-        """Delete mails whose sending ended long ago."""
+        """Delete mails whose sending ended long ago, and notices of that time."""
         before = as_of - timedelta(days=settings.MAIL_RETENTION_DAYS)
         old = OutboundMail.objects.filter(status__in=ENDED, created_at__lte=before).order_by("pk")
         total = 0
         while mail_ids := list(old.values_list("pk", flat=True)[:MAILS_AT_ONCE]):
             total += OutboundMail.objects.filter(pk__in=mail_ids).delete()[0]
-        return {"mails": total}
+        return {"mails": total, "notices": _delete_notices(before)}
+
+
+def _delete_notices(before: datetime) -> int:
+    """Delete old notices in batches, with the rows of members. Return how many notices there were."""
+    old, total = Notice.objects.filter(at__lte=before).order_by("at"), 0
+    while notice_ids := list(old.values_list("pk", flat=True)[:MAILS_AT_ONCE]):
+        MemberNotice.objects.filter(notice_id__in=notice_ids).delete()
+        total += Notice.objects.filter(pk__in=notice_ids).delete()[0]
+    return total
 
 
 def _take_out(mail: OutboundMail, person: ErasedPerson) -> None:

@@ -1,5 +1,5 @@
 """The staff admin of payment providers."""
 
-from billing.collection.admin import inbox, providers, usage_pushes
+from billing.collection.admin import findings, inbox, providers, usage_pushes
 
-__all__ = ["inbox", "providers", "usage_pushes"]
+__all__ = ["findings", "inbox", "providers", "usage_pushes"]

@@ -3,20 +3,41 @@
 from collections.abc import Sequence
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from unfold.admin import TabularInline
-from unfold.decorators import display
+from unfold.decorators import action, display
+from unfold.widgets import UnfoldAdminSelectWidget
 
-from accounts.admin.base import ReadOnlyInline, ReadOnlyModelAdmin
+from accounts.admin.base import (
+    Question,
+    ReadOnlyInline,
+    ReadOnlyModelAdmin,
+    found_or_404,
+    holds,
+    staff_actor,
+)
+from accounts.admin.by_state import posted
 from accounts.admin.tenant_sections import TenantSection, register_tenant_section
 from accounts.models import Tenant
 from billing.admin.contributions import show_on_page_of
-from billing.collection.models import ProviderAgreement, ProviderCustomer, ProviderInvoice
-from billing.collection.selectors.providers import title_of
+from billing.collection.models import (
+    ProviderAgreement,
+    ProviderChoice,
+    ProviderCustomer,
+    ProviderInvoice,
+    ProviderRefund,
+    PushDelay,
+)
+from billing.collection.selectors.providers import described_providers, title_of
+from billing.collection.services.choosing import choose_provider
+from billing.domain.money import money_text
 from billing.models import Invoice, Subscription
 
+REFUND_LABELS = {"Pending": "info", "Succeeded": "success", "Failed": "danger"}
 AGREEMENT_LABELS = {"Not yet": "info", "Live": "success", "Ended": "warning"}
 
 
@@ -118,11 +139,92 @@ class CollectingInline(ProviderTitle, ReadOnlyInline, TabularInline):
         return super().get_queryset(request).select_related("invoice__tenant")
 
 
+@admin.register(ProviderRefund)
+class ProviderRefundAdmin(ProviderTitle, ReadOnlyModelAdmin):
+    """The refunds that providers were asked for."""
+
+    list_display = ("__str__", "provider_title", "tenant", "amount", "shown_status", "error")
+    list_filter = ("provider", "status")
+    list_select_related = ("tenant", "refund")
+    search_fields = ("reference", "tenant__name", "tenant__slug", "refund__payment__reference")
+    search_help_text = "The provider's id, a tenant's name or slug, a payment's reference."
+    fields = ("provider_title", "reference", "tenant", "refund", "amount", "shown_status", "error")
+    readonly_fields = ("provider_title", "amount", "shown_status")
+
+    @display(description="Amount")
+    def amount(self, row: ProviderRefund) -> str:
+        """Return the amount with its currency."""
+        return money_text(row.refund.amount_minor, row.refund.currency)
+
+    @display(description="Status", label=REFUND_LABELS, ordering="status")
+    def shown_status(self, row: ProviderRefund) -> str:
+        """Return whether the customer has the money."""
+        return str(row.get_status_display())
+
+
+class ProviderForm(forms.Form):
+    """The provider that the tenant pays through."""
+
+    provider = forms.ChoiceField(
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+        help_text="A merchant of record sells to the customer in its own name: its documents are usage statements.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        known = [(name, described.title) for name, described in described_providers() if described.is_configured]
+        self.fields["provider"].choices = [("", "The preferred one"), *known]  # type: ignore[attr-defined]
+
+
+@admin.register(PushDelay)
+class PushDelayAdmin(ProviderTitle, ReadOnlyModelAdmin):
+    """The invoices that a provider did not take, with their next attempt."""
+
+    list_display = ("invoice", "provider_title", "tenant", "attempts", "last_attempt_at", "next_attempt_at", "error")
+    list_filter = ("provider",)
+    list_select_related = ("tenant", "invoice")
+    search_fields = ("invoice__number", "tenant__name", "tenant__slug")
+    search_help_text = "A number, a tenant's name or slug."
+    fields = (
+        "invoice", "provider_title", "tenant", "attempts", "last_attempt_at", "next_attempt_at", "error",
+    )  # fmt: skip
+    readonly_fields = ("provider_title",)
+
+
 @register_tenant_section
 class CollectionSection(TenantSection):
     """The tenant at providers, if it is known to one."""
 
     place = 5
+    buttons_below_more = ("payment_provider",)
+
+    has_choose_permission = holds("billing.change_billingprofile")
+
+    @action(description="Payment provider", permissions=["choose"], icon="credit_card")
+    def payment_provider(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Choose the provider that the tenant pays through."""
+        tenant = found_or_404(Tenant.objects.all(), object_id)
+        chosen = ProviderChoice.objects.filter(tenant=tenant).values_list("provider", flat=True).first()
+        form = ProviderForm(posted(request), initial={"provider": chosen or ""})
+        if request.method == "POST" and form.is_valid():
+            name = form.cleaned_data["provider"]
+            return self.page.attempt(
+                request,
+                lambda: choose_provider(tenant=tenant, provider=name, actor=staff_actor(request), as_of=timezone.now()),
+                said=lambda _: f"{tenant} pays through {title_of(name) if name else 'the preferred provider'}.",
+                back=self.page.page_of(tenant),
+            )
+        return self.page.confirmation_page(
+            request,
+            tenant,
+            form,
+            question=Question(
+                title=f"How {tenant} pays",
+                explanation="Its next documents follow. A customer that has agreed to be charged keeps its provider.",
+                button="Save",
+            ),
+        )
 
     def tabs(self, tenant: Tenant | None) -> Sequence[type[Any]]:
         """Return the table if it has rows."""

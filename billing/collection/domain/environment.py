@@ -9,5 +9,8 @@ class ReadsEnvironment(Protocol):
     def text(self, name: str, default: str = "") -> str:
         """Return the value without surrounding blanks."""
 
+    def number(self, name: str, default: int, *, lowest: int, highest: int) -> int:
+        """Return a whole number between two bounds."""
+
     def uuid(self, name: str, default: str = "") -> str:
         """Return a UUID in its usual form, or nothing."""

@@ -4,6 +4,7 @@ State is the queue: a later call finds what is left.
 """
 
 from collections.abc import Collection
+from datetime import datetime
 from uuid import UUID
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
@@ -20,7 +21,7 @@ from billing.collection.models import (
     UsagePush,
 )
 from billing.domain.statuses import LIVE_STATUSES, InvoiceStatus, SubscriptionStatus
-from billing.models import Invoice, Payment, PaymentStatus, Subscription
+from billing.models import Invoice, Payment, PaymentRefund, PaymentStatus, RefundWay, Subscription
 
 
 def customer_named(*, provider: str, reference: str) -> ProviderCustomer | None:
@@ -44,7 +45,15 @@ def has_live_agreement(subscription: Subscription) -> bool:
     return agreements.exclude(state=AgreementState.ENDED).exists()
 
 
-def invoices_to_collect(*, provider: str, tenant_ids: Collection[UUID] | None = None) -> QuerySet[Invoice]:
+def _tried_longest_ago(invoices: QuerySet[Invoice], as_of: datetime) -> QuerySet[Invoice]:
+    """Return those whose pause is over, first the untried, then those tried longest ago: so none holds up others."""
+    due = invoices.filter(Q(push_delay=None) | Q(push_delay__next_attempt_at__lte=as_of))
+    return due.order_by(F("push_delay__last_attempt_at").asc(nulls_first=True), "finalized_at", "pk")
+
+
+def invoices_to_collect(
+    *, provider: str, as_of: datetime, tenant_ids: Collection[UUID] | None = None
+) -> QuerySet[Invoice]:
     """Find unpaid invoices of customers with a card that no provider collects, or whose push here is unfinished."""
     charged = ProviderCustomer.objects.filter(tenant=OuterRef("tenant"), provider=provider).exclude(card_label="")
     found: QuerySet[Invoice] = Invoice.objects.unpaid().filter(
@@ -54,10 +63,10 @@ def invoices_to_collect(*, provider: str, tenant_ids: Collection[UUID] | None = 
     )
     if tenant_ids is not None:
         found = found.filter(tenant__in=tenant_ids)
-    return found.order_by("finalized_at", "pk")
+    return _tried_longest_ago(found, as_of)
 
 
-def invoices_to_take_back(*, provider: str) -> QuerySet[Invoice]:
+def invoices_to_take_back(*, provider: str, as_of: datetime) -> QuerySet[Invoice]:
     """Find invoices that the provider still collects and that are no longer owed, or not in full.
 
     They were voided, written off, paid in another way, or paid or credited in part since; the rest is collected again.
@@ -67,11 +76,27 @@ def invoices_to_take_back(*, provider: str) -> QuerySet[Invoice]:
     settled = [InvoiceStatus.VOID, InvoiceStatus.UNCOLLECTIBLE, InvoiceStatus.PAID]
     collected = Coalesce("provider_invoice__amount_minor", "total_minor")
     is_less = ~Q(total_minor=collected + F("amount_paid_minor") + F("credited_minor"))
-    return Invoice.objects.filter(
+    found: QuerySet[Invoice] = Invoice.objects.filter(
         Q(status__in=settled) | Q(is_less, status=InvoiceStatus.FINALIZED),
         ~Exists(paid_there),
         provider_invoice__provider=provider,
-    ).order_by("pk")
+    )
+    return _tried_longest_ago(found, as_of)
+
+
+def refunds_to_push(*, provider: str) -> QuerySet[PaymentRefund]:
+    """Find refunds that the provider is to make and was not asked for yet, or whose answer was lost."""
+    return (
+        PaymentRefund.objects.filter(
+            way=RefundWay.PROVIDER,
+            reference="",
+            reverses=None,
+            payment__provider=provider,
+            provider_refund=None,
+        )
+        .select_related("payment")
+        .order_by("pk")
+    )
 
 
 def agreements_to_end(*, provider: str) -> QuerySet[ProviderAgreement]:

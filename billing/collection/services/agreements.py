@@ -16,6 +16,7 @@ from accounts.models import Tenant
 from billing.collection.domain.provider import Agreement, AgreementEnd, AgreementState, PaymentProvider
 from billing.collection.errors import PaymentRefusedError, ProviderObjectError
 from billing.collection.models import ProviderAgreement
+from billing.collection.selectors.providers import merchant_named
 from billing.collection.selectors.work import (
     agreements_to_end,
     agreements_to_push,
@@ -25,6 +26,7 @@ from billing.collection.selectors.work import (
 from billing.errors import SubscriptionChangedError
 from billing.models import PlanVersion, Subscription
 from billing.services.subscriptions.changes import When, cancel_subscription, change_plan, undo_pending
+from billing.services.subscriptions.profiles import keep_merchant
 from billing.services.subscriptions.subscribing import subscribe
 
 # Our periods end with days of the tenant's zone, a provider's to the second: ends of both within this time are the
@@ -83,6 +85,8 @@ def _begin(provider: str, agreement: Agreement, tenant: Tenant, as_of: datetime)
     if version is None:
         raise ProviderObjectError(f"{agreement.reference} names a plan version that does not exist.")
     actor = Actor.system(provider)
+    # Before the first document: it says who sells.
+    keep_merchant(tenant_id=tenant.pk, merchant=merchant_named(provider))
     live = live_subscription_of(tenant)
     if live is None:
         live, done = subscribe(tenant=tenant, plan_version=version, actor=actor, as_of=as_of), "subscribed to"

@@ -23,6 +23,7 @@ from billing.domain.plan_terms import SoldVersion, fee_amount
 from billing.errors import CurrencyNotOfferedError, ParticularsMissingError, SubscriptionExistsError
 from billing.models import Issuer, PlanVersion
 from billing.selectors.catalog.plans import as_sold
+from billing.selectors.invoicing.preview import preview_first_invoice
 from billing.selectors.subscriptions.current import as_offered
 from billing.taxlaw.domain.particulars import ADDRESS_FIELDS, has_address
 
@@ -49,15 +50,21 @@ def start_checkout(
     if sold.fee(currency) is None:
         raise CurrencyNotOfferedError(f"{version.plan.name} has no prices in {currency}.")
     provider = require_provider(tenant.pk)
+    is_charged = live is None and provider.describe().charges_at_checkout
+    charge_minor = due_at_checkout(tenant=tenant, version=sold, as_of=as_of) if is_charged else 0
     url = provider.start_checkout(
         CheckoutOrder(
-            customer_reference=ensure_customer(tenant_id=tenant.pk, provider=provider).reference,
+            customer_reference=ensure_customer(tenant_id=tenant.pk, provider=provider, as_of=as_of).reference,
             currency=currency,
             tenant_id=tenant.pk,
             plan_version_id=version.pk,
-            agreement=_agreement(sold, currency, is_new=live is None),
+            agreement=_agreement(
+                sold, currency, provider.describe().merchant_of_record, is_new=live is None, charge_minor=charge_minor
+            ),
             success_url=success_url,
             cancel_url=cancel_url,
+            charge_minor=charge_minor,
+            charge_name=f"{sold.plan_name}: first invoice, with tax",
         )
     )
     _note(tenant, "checkout.started", {"plan": str(version)}, actor, as_of)
@@ -71,7 +78,7 @@ def open_billing_portal(*, tenant: Tenant, return_url: str, actor: Actor, as_of:
     """
     require_capability(actor, tenant.pk, Capability.MANAGE_BILLING)
     provider = require_provider(tenant.pk)
-    customer = ensure_customer(tenant_id=tenant.pk, provider=provider)
+    customer = ensure_customer(tenant_id=tenant.pk, provider=provider, as_of=as_of)
     url = provider.open_portal(customer_reference=customer.reference, return_url=return_url)
     _note(tenant, "billing_portal.opened", {}, actor, as_of)
     return url
@@ -85,8 +92,18 @@ def require_provider(tenant_id: UUID) -> PaymentProvider:
     return provider
 
 
-def _agreement(version: SoldVersion, currency: str, *, is_new: bool) -> str:
-    """Return the text of the agreement: the page itself can only show a monthly price of 0."""
+def due_at_checkout(*, tenant: Tenant, version: SoldVersion, as_of: datetime) -> int:
+    """Return what a new customer pays on the checkout's page: the total of its first invoice, with tax.
+
+    It is 0 if the plan begins with a trial, or has no fee: then the page only takes a card. Raises `UnbillableError`.
+    """
+    if version.trial_days:
+        return 0
+    return max(preview_first_invoice(tenant=tenant, version=version, as_of=as_of).total_minor, 0)
+
+
+def _agreement(version: SoldVersion, currency: str, merchant: str, *, is_new: bool, charge_minor: int) -> str:
+    """Return the text of the agreement, which says what the page charges and what is charged later."""
     fee = version.fee(currency)
     assert fee is not None, "it is sold in the currency"
     parts = []
@@ -94,18 +111,19 @@ def _agreement(version: SoldVersion, currency: str, *, is_new: bool) -> str:
         parts.append(f"{money_text(round_to_minor(fee_amount(fee), currency), currency)} a month in advance")
     if version.usage_prices(currency):
         parts.append("what you use, by the price list, at each month's end")
-    issuer = Issuer.objects.get(pk=1).legal_name
-    if is_new and version.trial_days:
+    issuer = merchant or Issuer.objects.get(pk=1).legal_name
+    if charge_minor:
         charged = (
-            f"The first {_days(version.trial_days)} free; {issuer} invoices you after them, and charges this card."
+            f"You pay {money_text(charge_minor, currency)} now: your first invoice, with tax. {issuer} sends you each"
+            " later invoice, and charges this card."
         )
-    elif is_new and fee_amount(fee):
+    elif is_new and version.trial_days:
         charged = (
-            f"{issuer} invoices you, and charges this card: for the first month right after this page, which "
-            f"itself charges nothing."
+            f"This page charges nothing. The first {_days(version.trial_days)} free; {issuer} invoices you after them,"
+            " and charges this card."
         )
     else:
-        charged = f"{issuer} invoices you, and charges this card; nothing is charged by this page itself."
+        charged = f"This page charges nothing. {issuer} sends you your invoices, and charges this card."
     return (
         f"You subscribe to {version.plan_name}: {', and '.join(parts)}, plus tax if it is due. {charged} "
         "You can cancel at any time."

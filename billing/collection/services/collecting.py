@@ -7,7 +7,7 @@ longer owed is voided there, too.
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -19,13 +19,14 @@ from accounts.errors import NotFoundError
 from accounts.models import JobRun
 from accounts.services.jobs import run_job
 from billing.collection.domain.provider import Bill, PaymentProvider, PreparedInvoice
-from billing.collection.errors import PaymentProviderError, PaymentRefusedError, ProviderObjectError
+from billing.collection.errors import CustomerGoneError, PaymentProviderError, PaymentRefusedError, ProviderObjectError
 from billing.collection.gateways.registry import configured_providers, provider_named
-from billing.collection.models import ProviderCustomer, ProviderInvoice
+from billing.collection.models import ProviderCustomer, ProviderInvoice, PushDelay
 from billing.collection.selectors.work import invoices_to_collect, invoices_to_take_back
 from billing.collection.services.agreements import PushedAgreements, push_agreements
 from billing.collection.services.checkout import require_provider
-from billing.collection.services.customers import ensure_customer
+from billing.collection.services.customers import ensure_customer, forget_customer
+from billing.collection.services.refunds import push_refunds
 from billing.domain.statuses import InvoiceStatus
 from billing.errors import InvoiceStatusError
 from billing.models import Invoice
@@ -34,6 +35,13 @@ from billing.services.invoicing.status import locked_invoice
 COLLECTION_JOB: Final = "collection"
 BATCH: Final = 200
 WITHOUT_ANSWER_MAX: Final = 3
+# After a second failure in a row an invoice pauses, each time twice as long.
+FIRST_PAUSE: Final = timedelta(minutes=10)
+PAUSE_MAX: Final = timedelta(hours=6)
+DOUBLINGS_MAX: Final = 10
+ERROR_CHARACTERS_MAX: Final = 300
+# Longer than any call to a provider takes.
+RELEASE_CLAIMED_FOR: Final = timedelta(minutes=5)
 Work = Callable[[PaymentProvider, Invoice, datetime], None]
 
 
@@ -46,6 +54,7 @@ class Collected:
     refused: list[str] = field(default_factory=list)
     away: str = ""
     without_answer: int = 0
+    refunds: int = 0
     agreements: PushedAgreements = field(default_factory=PushedAgreements)
 
     @property
@@ -56,6 +65,7 @@ class Collected:
     def report(self) -> JobReport:
         """Return the report for the admin."""
         summary = {"pushed": self.pushed, "taken_back": self.taken_back, "agreements": self.agreements.told}
+        summary["refunds"] = self.refunds
         troubles = [*self.refused, *self.agreements.refused, *([self.away] if self.away else [])]
         return JobReport({**summary, "troubles": troubles[:20]}, needs_attention=bool(troubles))
 
@@ -75,13 +85,17 @@ def collect_due(*, as_of: datetime, tenant_ids: Collection[UUID] | None = None) 
 def _collect_through(
     provider: PaymentProvider, done: Collected, as_of: datetime, tenant_ids: Collection[UUID] | None
 ) -> None:
-    for invoice in _each(invoices_to_collect(provider=provider.name, tenant_ids=tenant_ids)[:BATCH]):
+    for invoice in _each(invoices_to_collect(provider=provider.name, as_of=as_of, tenant_ids=tenant_ids)[:BATCH]):
         done.pushed += _try(_push, provider, invoice, as_of, done)
     if tenant_ids is not None:
         return
-    for invoice in _each(invoices_to_take_back(provider=provider.name)[:BATCH]):
+    for invoice in _each(invoices_to_take_back(provider=provider.name, as_of=as_of)[:BATCH]):
         done.taken_back += _try(_take_back, provider, invoice, as_of, done)
     if not done.is_over:
+        refunds = push_refunds(provider=provider, as_of=as_of)
+        done.refunds += refunds.made
+        done.refused += refunds.refused
+        done.away = refunds.away or done.away
         try:
             told = push_agreements(provider=provider)
         except PaymentProviderError as error:
@@ -110,7 +124,7 @@ def payment_link(*, invoice_id: UUID, as_of: datetime) -> str:
     if invoice.status != InvoiceStatus.FINALIZED or not invoice.amount_due_minor:
         raise InvoiceStatusError(f"The invoice is {invoice.status}. There is nothing to pay.")
     provider = _provider_of_invoice(invoice)
-    ensure_customer(tenant_id=invoice.tenant_id, provider=provider)
+    ensure_customer(tenant_id=invoice.tenant_id, provider=provider, as_of=as_of)
     _push(provider, invoice, as_of)
     url = ProviderInvoice.objects.filter(invoice=invoice).values_list("payment_url", flat=True).first()
     if not url:
@@ -137,31 +151,84 @@ def _try(work: Work, provider: PaymentProvider, invoice: Invoice, as_of: datetim
         return 0
     try:
         work(provider, invoice, as_of)
+    except CustomerGoneError as error:
+        gone = ProviderCustomer.objects.filter(tenant_id=invoice.tenant_id, provider=provider.name).first()
+        if gone is not None:
+            forget_customer(customer=gone, why=error.detail, as_of=as_of)
+        done.refused.append(f"{invoice.number}: {error.detail}")
+        return 0
     except (PaymentRefusedError, ProviderObjectError) as error:
+        _delay(provider, invoice, error.detail, as_of)
         done.refused.append(f"{invoice.number}: {error.detail}")
         return 0
     except PaymentProviderError as error:
+        _delay(provider, invoice, error.detail, as_of)
         done.away = error.detail
         done.without_answer += 1
         return 0
+    PushDelay.objects.filter(invoice=invoice).delete()
     done.without_answer = 0
     return 1
+
+
+@transaction.atomic
+def _delay(provider: PaymentProvider, invoice: Invoice, error: str, as_of: datetime) -> None:
+    """Move an invoice behind the others; from the second failure in a row on, it pauses."""
+    row = PushDelay.objects.select_for_update().filter(invoice=invoice).first()
+    attempts = 1 if row is None else row.attempts + 1
+    pause = min(FIRST_PAUSE * 2 ** min(attempts - 2, DOUBLINGS_MAX), PAUSE_MAX) if attempts > 1 else timedelta(0)
+    PushDelay.objects.update_or_create(
+        invoice=invoice,
+        defaults={
+            "tenant_id": invoice.tenant_id,
+            "provider": provider.name,
+            "attempts": attempts,
+            "last_attempt_at": as_of,
+            "next_attempt_at": as_of + pause,
+            "error": error[:ERROR_CHARACTERS_MAX],
+        },
+    )
 
 
 def _push(provider: PaymentProvider, invoice: Invoice, as_of: datetime) -> None:
     """Advance the provider's invoice from any state to the one in which it can be paid."""
     if invoice.status != InvoiceStatus.FINALIZED:
         return
+    merchant = provider.describe().merchant_of_record
+    if merchant != invoice.merchant_of_record:
+        seller, title = invoice.merchant_of_record or "the issuer", provider.describe().title
+        raise PaymentRefusedError(f"{invoice.number} says that {seller} sells, so {title} cannot collect it.")
     bill = _bill(provider, invoice, as_of)
     prepared = provider.prepare_invoice(bill)
     if not _is_named(provider, invoice, prepared, bill.total_minor):
         if prepared.is_draft:
             provider.take_back(prepared.reference)  # settled in the meantime
         return
-    url = provider.release_invoice(prepared) if prepared.is_draft else prepared.payment_url
+    if prepared.is_draft and prepared.is_released_once:
+        prepared = _released_once(provider, invoice, prepared, bill, as_of) or prepared
+    url = prepared.payment_url
+    if prepared.is_draft and not prepared.is_released_once:
+        url = provider.release_invoice(prepared)
     ProviderInvoice.objects.filter(invoice=invoice, provider=provider.name, reference=prepared.reference).update(
         payment_url=url
     )
+
+
+def _released_once(
+    provider: PaymentProvider, invoice: Invoice, prepared: PreparedInvoice, bill: Bill, as_of: datetime
+) -> PreparedInvoice | None:
+    """Release a draft unless another worker is doing so, and return what it became.
+
+    The claim is over when every call of its worker has ended; then the provider is asked again what it has.
+    """
+    free = ProviderInvoice.objects.filter(invoice=invoice, reference=prepared.reference).exclude(
+        release_claimed_at__gt=as_of - RELEASE_CLAIMED_FOR
+    )
+    if free.update(release_claimed_at=as_of) != 1:
+        return None
+    provider.release_invoice(prepared)
+    released = provider.prepare_invoice(bill)
+    return released if _is_named(provider, invoice, released, bill.total_minor) else None
 
 
 def _bill(provider: PaymentProvider, invoice: Invoice, as_of: datetime) -> Bill:

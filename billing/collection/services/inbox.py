@@ -6,7 +6,9 @@ commit, nothing has changed, and another worker takes the event when the claim i
 are found by their state: see `tasks`.
 """
 
+import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -42,11 +44,12 @@ STORE = """
 INSERT INTO collection_inboxevent
     (provider, event_id, type, payload, status, outcome, error, attempts, deliveries, received_at, next_attempt_at,
         processed_at)
-VALUES (%(provider)s, %(event_id)s, %(type)s, %(payload)s::jsonb, %(status)s, %(outcome)s, '', 0, 1,
+VALUES (%(provider)s, %(event_id)s, %(type)s, %(payload)s::jsonb, %(status)s, %(outcome)s, %(error)s, 0, 1,
     %(as_of)s, %(next_attempt_at)s, %(processed_at)s)
 ON CONFLICT (provider, event_id) DO UPDATE SET deliveries = collection_inboxevent.deliveries + 1
-RETURNING deliveries, status
+RETURNING deliveries, status, payload = %(payload)s::jsonb
 """
+OTHER_CONTENT: Final = "The event of this id was delivered before with other content, which was kept."
 
 
 @dataclass(slots=True)
@@ -67,7 +70,8 @@ class InboxRun:
 def receive_event(*, provider_name: str, request: DeliveredRequest, as_of: datetime) -> bool:
     """Store a provider's delivery, committed when this returns; return whether there is something to process.
 
-    A known event is only counted. Raises `NotFoundError` for an unknown address, `DeliverySignatureError`, and
+    A known event is only counted; if its content differs and the provider's never does, it is kept aside as a failed
+    event of its own, for staff to compare. Raises `NotFoundError` for an unknown address, `DeliverySignatureError`, and
     `MalformedBodyError` if the signed body is not an event; then nothing is stored.
     """
     provider = provider_named(provider_name)
@@ -82,12 +86,48 @@ def receive_event(*, provider_name: str, request: DeliveredRequest, as_of: datet
         "payload": json.dumps(event.payload, allow_nan=False),
         "status": InboxStatus.IGNORED if is_ignored else InboxStatus.PENDING,
         "outcome": event.ignored_because,
+        "error": "",
         "next_attempt_at": None if is_ignored else as_of,
         "processed_at": as_of if is_ignored else None,
         "as_of": as_of,
     }
-    [(deliveries, status)] = fetch_all(STORE, row)
+    [(deliveries, status, is_alike)] = fetch_all(STORE, row)
+    if event.is_always_alike and not is_alike:
+        _keep_aside(row)
     return bool(deliveries == 1 and status == InboxStatus.PENDING)
+
+
+def _keep_aside(row: Mapping[str, object]) -> None:
+    """Store a delivery that contradicts an earlier one, once for each content. No worker processes it."""
+    digest = hashlib.sha256(str(row["payload"]).encode()).hexdigest()[:16]
+    aside = {"event_id": f"{str(row['event_id'])[:230]}#{digest}", "status": InboxStatus.FAILED, "outcome": ""}
+    fetch_all(STORE, {**row, **aside, "error": OTHER_CONTENT, "next_attempt_at": None, "processed_at": None})
+
+
+def keep_fetched(*, provider: str, events: Sequence[InboundEvent], as_of: datetime) -> int:
+    """Store events that were fetched from a provider and never arrived; return how many are new.
+
+    One that a webhook brings later is the same event.
+    """
+    known = InboxEvent.objects.filter(provider=provider, event_id__in=[event.event_id for event in events])
+    there = set(known.values_list("event_id", flat=True))
+    fresh = [event for event in events if event.event_id not in there]
+    InboxEvent.objects.bulk_create(
+        (
+            InboxEvent(
+                provider=provider,
+                event_id=event.event_id,
+                type=event.type,
+                payload=event.payload,
+                deliveries=0,
+                received_at=as_of,
+                next_attempt_at=as_of,
+            )
+            for event in fresh
+        ),
+        ignore_conflicts=True,
+    )
+    return len(fresh)
 
 
 def process_inbox(*, as_of: datetime, limit: int = BATCH, run: InboxRun | None = None) -> InboxRun:

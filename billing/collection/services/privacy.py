@@ -4,7 +4,14 @@ from collections.abc import Iterable
 
 from accounts.models import Tenant
 from accounts.services.privacy_parts import ExportPiece, PrivacyPart, exported_table
-from billing.collection.models import ProviderAgreement, ProviderCustomer, ProviderInvoice, UsagePush
+from billing.collection.models import (
+    ProviderAgreement,
+    ProviderChoice,
+    ProviderCustomer,
+    ProviderInvoice,
+    ProviderRefund,
+    UsagePush,
+)
 
 
 class CollectionPrivacy(PrivacyPart):
@@ -17,12 +24,19 @@ class CollectionPrivacy(PrivacyPart):
             "card_label",
         )  # fmt: skip
         yield exported_table(
+            "provider_choices.json", ProviderChoice.objects.filter(tenant=tenant), "provider",
+        )  # fmt: skip
+        yield exported_table(
             "provider_agreements.json", ProviderAgreement.objects.filter(subscription__tenant=tenant),
             "subscription_id", "provider", "reference", "state", "status",
         )  # fmt: skip
         yield exported_table(
             "provider_invoices.json", ProviderInvoice.objects.filter(invoice__tenant=tenant), "provider", "reference",
             "payment_url", invoice_number="invoice__number",
+        )  # fmt: skip
+        yield exported_table(
+            "provider_refunds.json", ProviderRefund.objects.filter(tenant=tenant), "refund_id", "provider", "reference",
+            "status",
         )  # fmt: skip
         yield exported_table(
             "usage_pushes.ndjson.gz", UsagePush.objects.filter(tenant=tenant), "id", "provider", "hour", "revision",

@@ -62,7 +62,7 @@ def push_usage(*, as_of: datetime) -> Pushed:
 
 
 def _push_to(provider: str, meters: UsageMeters, done: Pushed, as_of: datetime) -> None:
-    plan_pushes(provider=provider, age_max=meters.age_max, as_of=as_of)
+    plan_pushes(provider=provider, age_max=meters.age_max, as_of=as_of, decimals=meters.decimals)
     try:
         known = meters.codes()
     except PaymentProviderError as error:
@@ -90,9 +90,11 @@ def run_usage_push(*, started_by: str, as_of: datetime) -> JobRun:
     )
 
 
-def plan_pushes(*, provider: str, age_max: timedelta, as_of: datetime) -> int:
+def plan_pushes(*, provider: str, age_max: timedelta, as_of: datetime, decimals: int = 0) -> int:
     """Write a pending row for each hour whose total differs from the last push; return how many."""
-    hours = changed_hours(provider=provider, since=as_of - age_max, until=start_of_hour(as_of), limit=BATCH)
+    hours = changed_hours(
+        provider=provider, since=as_of - age_max, until=start_of_hour(as_of), limit=BATCH, decimals=decimals
+    )
     UsagePush.objects.bulk_create(
         (
             UsagePush(
@@ -149,7 +151,7 @@ def _send(meters: UsageMeters, push: UsagePush, customer_reference: str, done: P
         meter_code=push.meter.code,
         identifier=push.identifier,
         customer_reference=customer_reference,
-        quantity=int(push.quantity),
+        quantity=int(push.quantity.scaleb(meters.decimals)),
         hour=push.hour,
         revision=push.revision,
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
+from functools import cached_property
 from itertools import pairwise
 from typing import Final
 from uuid import UUID
@@ -80,7 +81,7 @@ class TakenBack:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, since its stretches are computed once
 class Life:
     """A subscription up to its latest invoice, at boundary `reached`; `computed_at` has the times by boundary.
 
@@ -98,6 +99,11 @@ class Life:
     gives_back: bool = True
     credits: Sequence[Credited] = ()
     taken_back: Mapping[int, TakenBack] = field(default_factory=dict)
+
+    @cached_property
+    def stretches(self) -> "list[PeriodStretch]":
+        """Return the stretches of the periods that have an invoice, in their order."""
+        return stretches_of(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +214,7 @@ def imbalances(life: Life, usage: Usage) -> Iterator[Imbalance]:
 
 def misplaced(life: Life) -> Iterator[Booked]:
     """Yield lines of usage whose stretch is not in the calendar."""
-    right = {(meter, one.start, one.end) for one in stretches_of(life) for meter in one.offer.tariffs}
+    right = {(meter, one.start, one.end) for one in life.stretches for meter in one.offer.tariffs}
     for line in life.lines:
         if line.kind in USAGE_KINDS and (line.meter_id, line.start, line.end) not in right:
             yield line
@@ -219,6 +225,8 @@ def unbilled(life: Life, usage: Usage) -> Iterator[Unbilled]:
 
     Whether the customer was forgiven or should have been billed again is not stored of those: staff have to say.
     """
+    if not life.taken_back:
+        return
     periods = _periods_of(life)
     booked = _by_period(life, periods)
     for period, stretches in periods.items():
@@ -236,7 +244,7 @@ def unbilled(life: Life, usage: Usage) -> Iterator[Unbilled]:
 
 def _periods_of(life: Life) -> dict[int, list[PeriodStretch]]:
     periods: dict[int, list[PeriodStretch]] = defaultdict(list)
-    for stretch in stretches_of(life):
+    for stretch in life.stretches:
         periods[stretch.period].append(stretch)
     return periods
 

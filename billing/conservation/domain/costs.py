@@ -55,6 +55,9 @@ def rounded(amount: Fraction, digits: int) -> int:
 
 def cost_of_stretches(stretches: Sequence[tuple[Tariff, Fraction]], digits: int) -> list[int]:
     """Return the cost of each stretch in minor units; stretches at one price are rounded together."""
+    if len(stretches) == 1:  # as nearly always; sums of fractions are dear
+        [(tariff, quantity)] = stretches
+        return [rounded(_PeriodProgress(quantity).cost(tariff, quantity), digits)]
     running = _PeriodProgress(sum((quantity for _, quantity in stretches), _NOTHING))
     exact: dict[int, Fraction] = defaultdict(Fraction)
     amounts = []
@@ -74,17 +77,17 @@ class _PeriodProgress:
 
     def cost(self, tariff: Tariff, quantity: Fraction) -> Fraction:
         """Return the cost of `quantity` more units, and advance past them."""
-        end = self.units + quantity
-        cost, asked = self._units_cost(tariff, end) if quantity else (_NOTHING, self._asked_at_zero(tariff))
+        end = quantity if self.units is _NOTHING else self.units + quantity
+        cost, asked = self._units_cost(tariff, quantity, end) if quantity else (_NOTHING, self._asked_at_zero(tariff))
         self.units = end
-        if asked <= self.once:
+        if asked is self.once or asked <= self.once:
             return cost
         due, self.once = asked - self.once, asked
         return cost + due
 
-    def _units_cost(self, tariff: Tariff, end: Fraction) -> tuple[Fraction, Fraction]:
-        """Return the cost of the units up to `end`, and the one-time charges."""
-        terms, quantity = tariff.terms, end - self.units
+    def _units_cost(self, tariff: Tariff, quantity: Fraction, end: Fraction) -> tuple[Fraction, Fraction]:
+        """Return the cost of `quantity` units up to `end`, and the one-time charges."""
+        terms = tariff.terms
         match tariff.model:
             case "flat":
                 return _NOTHING, _number(terms["amount"])
@@ -120,7 +123,8 @@ class _PeriodProgress:
             begin = max(start, self.units)
             if top > begin:
                 cost += (top - begin) * _number(tier["unit_amount"])
-            asked += _number(tier["flat_amount"])
+            if flat := _number(tier["flat_amount"]):
+                asked += flat
             start = top
         return cost, asked
 

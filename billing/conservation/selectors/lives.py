@@ -29,11 +29,10 @@ from billing.conservation.domain.comparing import (
     Usage,
     imbalances,
     misplaced,
-    stretches_of,
     unbilled,
 )
 from billing.conservation.domain.costs import Tariff, digits_of, is_readable
-from metering.selectors.span_usage import UsageSpan, raw_usage_of_spans
+from metering.selectors.span_usage import ReadUsage, UsageSpan, raw_usage_of_spans
 
 _PLACES: Final = 10**9  # the digits of a line's quantity
 _NO_TIME: Final = timedelta()
@@ -137,8 +136,8 @@ class Document:
     given_up_at: datetime | None
 
 
-def unbalanced(subscription_ids: Sequence[UUID]) -> list[Unbalanced]:
-    """Return the subscriptions whose documents differ from the cost of the raw events."""
+def unbalanced(subscription_ids: Sequence[UUID], read: ReadUsage = raw_usage_of_spans) -> list[Unbalanced]:
+    """Return the subscriptions whose documents differ from the cost of the raw events, which `read` reads."""
     lives = _lives([str(pk) for pk in subscription_ids])
     suspects = [
         (
@@ -147,12 +146,12 @@ def unbalanced(subscription_ids: Sequence[UUID]) -> list[Unbalanced]:
             list(misplaced(lived.life)),
             list(unbilled(lived.life, usage)),
         )
-        for lived, usage in zip(lives, _usage(lives, None), strict=True)
+        for lived, usage in zip(lives, _usage(lives, None, read), strict=True)
     ]
     suspects = [suspect for suspect in suspects if any(suspect[1:])]
     doubted = [lived for lived, *_ in suspects]
     # Changes under way while the latest invoice was computed may be on it or not; both are right.
-    variants = [_usage(doubted, margins) for margins in ((_EARLY, _LATE), (_LATE, _EARLY))]
+    variants = [_usage(doubted, margins, read) for margins in ((_EARLY, _LATE), (_LATE, _EARLY))]
     found = []
     for position, (lived, _, wrong, never_again) in enumerate(suspects):
         left = _common(lived.life, [variant[position] for variant in variants])
@@ -250,7 +249,7 @@ def _offers(version_ids: set[int]) -> tuple[dict[tuple[int, str], Offer], dict[i
     return {key: Offer(fees[key], tariffs[key]) for key in keys}, codes
 
 
-def _usage(lives: Sequence[Lived], margins: tuple[timedelta, timedelta] | None) -> list[Usage]:
+def _usage(lives: Sequence[Lived], margins: tuple[timedelta, timedelta] | None, read: ReadUsage) -> list[Usage]:
     """Return the usage of each life in the raw ledger: now, or at its latest invoice shifted by two margins.
 
     The first is for events, the second for voids.
@@ -260,16 +259,18 @@ def _usage(lives: Sequence[Lived], margins: tuple[timedelta, timedelta] | None) 
     for position, lived in enumerate(lives):
         at = lived.life.computed_at[lived.life.reached]
         known = (None, None) if margins is None else (at + margins[0], at + margins[1])
-        for stretch in stretches_of(lived.life):
+        for stretch in lived.life.stretches:
             for meter_id in stretch.offer.tariffs:
                 keys.append((position, (meter_id, stretch.start, stretch.end)))
                 spans.append(UsageSpan(lived.tenant_id, meter_id, stretch.start, stretch.end, *known))
     usage: list[dict[tuple[int, datetime, datetime], Fraction]] = [{} for _ in lives]
-    for (position, key), found in zip(keys, raw_usage_of_spans(spans), strict=True):
+    for (position, key), found in zip(keys, read(spans), strict=True):
         if found.quantity:
             usage[position][key] = _as_on_a_line(Fraction(found.quantity))
     return list(usage)
 
 
 def _as_on_a_line(quantity: Fraction) -> Fraction:
+    if _PLACES % quantity.denominator == 0:
+        return quantity
     return Fraction(floor(quantity * _PLACES + Fraction(1, 2)), _PLACES)

@@ -22,9 +22,10 @@ from billing.desk.services.writing_invoices import write_invoice
 from billing.desk.services.writing_off import write_off_invoice
 from billing.domain.money import money_text
 from billing.domain.statuses import InvoiceStatus
-from billing.models import Invoice
+from billing.models import Invoice, InvoiceHold
 from billing.selectors.issuer import issuers_time_zone
 from billing.selectors.write_offs import unwritten_minor
+from billing.services.invoicing.going_back import end_hold
 from metering.domain.periods import local_day
 
 admin.site.unregister(Invoice)
@@ -54,7 +55,10 @@ class InvoiceDeskAdmin(InvoiceAdmin):
 
     actions_detail: ClassVar = [
         *InvoiceAdmin.actions_detail[:-1],
-        {**InvoiceAdmin.actions_detail[-1], "items": [*InvoiceAdmin.actions_detail[-1]["items"], "write_off"]},
+        {
+            **InvoiceAdmin.actions_detail[-1],
+            "items": [*InvoiceAdmin.actions_detail[-1]["items"], "write_off", "end_hold"],
+        },
     ]
     actions_list: ClassVar[list[Any]] = [*InvoiceAdmin.actions_list, "write_invoice"]
     has_write_permission = holds("billing.add_invoice")
@@ -65,7 +69,9 @@ class InvoiceDeskAdmin(InvoiceAdmin):
         is_overdue = obj.status == InvoiceStatus.FINALIZED and obj.due_on is not None and obj.due_on < today_of_issuer()
         is_given_up = obj.status == InvoiceStatus.UNCOLLECTIBLE
         is_open = (is_overdue or is_given_up) and unwritten_minor(obj) > 0
-        return super().offered(obj) | ({"write_off"} if is_open else frozenset())
+        is_held = obj.status == InvoiceStatus.FINALIZED and InvoiceHold.objects.filter(invoice=obj).exists()
+        names = ({"write_off"} if is_open else set()) | ({"end_hold"} if is_held else set())
+        return super().offered(obj) | names
 
     @action(description="Write an invoice", permissions=["write"], icon="edit_document", url_path="write-invoice")
     def write_invoice(self, request: HttpRequest) -> HttpResponse:
@@ -116,6 +122,28 @@ class InvoiceDeskAdmin(InvoiceAdmin):
                 " It may still be paid: as much of the write-off is taken back then."
                 + (" This amount waits until a colleague approves it." if waits else ""),
                 button="Ask for approval" if waits else "Write it off",
+            ),
+        )
+
+    @action(description="End the hold", permissions=["write_off"], icon="play_circle")
+    def end_hold(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """End the hold of the invoice for a reason."""
+        invoice: Any = found_or_404(Invoice.objects.select_related("tenant"), object_id)
+        due = money_text(invoice.amount_due_minor, invoice.currency)
+        return self.decide(
+            request,
+            invoice,
+            WhyForm(posted(request), help_text="Kept in the tenant's audit log."),
+            lambda given: end_hold(
+                invoice_id=invoice.pk, reason=given["reason"], actor=staff_actor(request), as_of=timezone.now()
+            ),
+            name="end_hold",
+            said=f"{invoice} is collected again.",
+            question=Question(
+                title=f"Collect {invoice} again?",
+                explanation=f"{due} are due, since money that had paid it went back. They are charged to the customer's"
+                " card, if there is one. To owe nothing, credit the invoice instead.",
+                button="End the hold",
             ),
         )
 

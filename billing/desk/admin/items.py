@@ -14,6 +14,7 @@ from unfold.decorators import action, display
 
 from accounts.admin.base import Question, ReadOnlyInline, found_or_404, holds, staff_actor
 from accounts.admin.by_state import ConfirmForm, posted
+from accounts.domain.numbers import number_text
 from billing.admin.base import MoneyAdmin
 from billing.admin.contributions import show_on_page_of
 from billing.desk.admin.waiting import said_or_waits
@@ -66,14 +67,24 @@ class SingleItemAdmin(MoneyAdmin):
     list_select_related = ("tenant", "invoice__tenant")
     search_fields = ("tenant__name", "tenant__slug", "invoice__number", "description", "reason")
     fields = (
-        "tenant", "subscription", "description", "quantity", "unit", "unit_price", "amount", "first_on", "last_on",
+        "tenant", "subscription", "description", "shown_quantity", "shown_unit_price", "amount", "first_on", "last_on",
         "tax_category", "reason", "state", "invoice", "created_at", "created_by", "cancelled_at", "cancelled_by",
     )  # fmt: skip
-    readonly_fields = ("amount", "state")
+    readonly_fields = ("shown_quantity", "shown_unit_price", "amount", "state")
     actions_detail: ClassVar = ["cancel"]
     actions_list: ClassVar = ["add_next"]
     has_enter_permission = holds("billing.add_singleitem")
     has_cancel_permission = holds("billing.change_singleitem")
+
+    @display(description="Quantity")
+    def shown_quantity(self, row: SingleItem) -> str:
+        """Return the quantity with its unit, without zeros at the end."""
+        return f"{number_text(row.quantity)} {row.unit}".rstrip()
+
+    @display(description="Unit price")
+    def shown_unit_price(self, row: SingleItem) -> str:
+        """Return the price of one, without zeros at the end. Below 0 it is a credit."""
+        return f"{number_text(row.unit_price)} {row.currency}"
 
     @display(description="Amount", ordering="amount_minor")
     def amount(self, row: SingleItem) -> str:

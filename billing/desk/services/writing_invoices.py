@@ -24,7 +24,7 @@ from billing.selectors.taxes import tax_tables
 from billing.services.invoicing.finalizing import issue_numbered
 from billing.services.invoicing.kept_money import locked_purses
 from billing.services.invoicing.lines import store_lines
-from billing.services.invoicing.numbering import take_numbers
+from billing.services.invoicing.numbering import take_numbers_for
 from billing.services.invoicing.status import checked_reason, record_change
 from metering.domain.periods import local_day
 
@@ -96,7 +96,7 @@ def _issue(
     purses = locked_purses([subscription.tenant_id])
     row = _stored(subscription, computed, as_of)
     # Taken last, since it is locked until the end of the transaction.
-    [number] = take_numbers(prefix=issuer.invoice_prefix, issued_on=local_day(as_of, issuer.time_zone), count=1)
+    [number] = take_numbers_for([computed], issuer=issuer, issued_on=local_day(as_of, issuer.time_zone))
     issue_numbered([((row, computed), number)], purses, issuer=issuer, as_of=as_of)
     invoice: Invoice = Invoice.objects.select_related("tenant").get(pk=row.pk)
     after = {"number": number, "total_minor": computed.total_minor, "reason": reason}

@@ -52,7 +52,11 @@ class ComputedInvoice:
     state: BillingState
     lines: tuple[LineDraft, ...]
     taxes: tuple[TaxRow, ...]
-    lines_digest: str
+
+    @cached_property
+    def lines_digest(self) -> str:
+        """Return the digest of the lines."""
+        return digest_of_lines(self.lines)
 
     @cached_property
     def subtotal_minor(self) -> int:
@@ -129,7 +133,7 @@ def settled(state: BillingState, charged: Sequence[LineDraft], *, credit_minor: 
         raise UnbillableError(
             "absurd_amount", f"The invoice would come to {total_minor} minor units of {state.currency}."
         )
-    return ComputedInvoice(state, tuple(lines), taxes, digest_of_lines(lines))
+    return ComputedInvoice(state, tuple(lines), taxes)
 
 
 def _usage_lines(state: BillingState, usage: Sequence[Used], taxes: TaxTable) -> list[LineDraft]:
@@ -143,7 +147,7 @@ def _usage_lines(state: BillingState, usage: Sequence[Used], taxes: TaxTable) ->
                 period=span,
                 quantity=used.quantity,
                 amount_minor=charge.amount_minor,
-                explanation=charge.explanation(),
+                explanation=charge.explanation() | _versions_in(price, span),
                 plan_version_id=version.id,
                 price_id=price.id,
                 meter_id=price.meter_id,
@@ -156,13 +160,19 @@ def _usage_lines(state: BillingState, usage: Sequence[Used], taxes: TaxTable) ->
     return lines
 
 
+def _versions_in(price: SoldPrice, span: Span) -> dict[str, object]:
+    """Return the versions of the meter that counted, of a meter that was changed before the end of the span."""
+    versions = price.meter_versions(span)
+    return {} if versions == [1] else {"meter_versions": versions}
+
+
 def _proration_lines(state: BillingState, taxes: TaxTable) -> list[LineDraft]:
     """Return two lines for each change within the closed period: the old fee back and the new one charged.
 
     If the subscription ended before the period did, the days after are given back, if that is the seller's policy.
     """
     closed, paid, unused = state.closed, state.paid, state.unused
-    if closed is None or paid is None:
+    if closed is None or paid is None or not state.has_proration:
         return []
     lines = []
     of_fee = _of_fee(state, paid, taxes)

@@ -38,6 +38,11 @@ class Used:
         """
         return cls(quantity.quantize(_QUANTITY_STEP, context=EXACT), events)
 
+    @classmethod
+    def nothing(cls) -> "Used":
+        """Return what is invoiced if nothing is used."""
+        return cls(Decimal(0), 0)
+
     def plus(self, quantity: Decimal, events: int) -> "Used":
         """Return the exact sum of both."""
         return Used(EXACT.add(self.quantity, quantity), self.events + events)

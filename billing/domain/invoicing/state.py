@@ -117,12 +117,12 @@ class BillingState:
             start = self.begun_at
         return Span(start, self.closes_at)
 
-    @property
+    @cached_property
     def paid(self) -> Span | None:
         """Return the whole period of which `closed` is a part: its fee was charged in advance."""
         return None if self.closed is None else anchored_span(self.anchor_at, self.boundary - 1, self.time_zone)
 
-    @property
+    @cached_property
     def unused(self) -> Span | None:
         """Return what is left of the paid period after the subscription ended within it."""
         closed, paid = self.closed, self.paid
@@ -137,17 +137,17 @@ class BillingState:
         changes = [phase for phase in self.phases if closed and closed.start < phase.starts_at < closed.end]
         return changes[-1].fee_refund if changes else FeeRefund.BY_DAY
 
-    @property
+    @cached_property
     def has_proration(self) -> bool:
         """Return whether some of the paid period's fee may be given back."""
         return self.unused is not None or len(self._segments) > 1
 
-    @property
+    @cached_property
     def opened(self) -> Span | None:
         """Return the period whose fee is invoiced in advance; none after the last."""
         return None if self.is_ending else anchored_span(self.anchor_at, self.boundary, self.time_zone)
 
-    @property
+    @cached_property
     def covered(self) -> Span:
         """Return the period that the invoice is about, for its reader.
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from billing.domain.invoicing.lines import LineDraft
-from billing.domain.tax import TaxDecision
+from billing.domain.tax import TaxDecision, TaxTreatment
 
 REASON_CHARACTERS_MAX: Final = 500
 
@@ -36,8 +36,20 @@ def tax_rows(lines: Sequence[LineDraft], currency: str) -> tuple[TaxRow, ...]:
     return tuple(_row(bearing, currency) for bearing in found.values())
 
 
+def merchant_of(rows: Sequence[TaxRow]) -> str:
+    """Return the merchant of record that declares the whole tax; empty if any of it is for the issuer to declare.
+
+    A row over nothing, as for unused time of a free plan, declares nothing.
+    """
+    declared = [row for row in rows if row.base_minor or row.tax_minor] or rows
+    names = {row.tax.name if row.tax.treatment is TaxTreatment.MERCHANT else "" for row in declared}
+    return names.pop() if len(names) == 1 else ""
+
+
 def _row(bearing: Sequence[tuple[TaxDecision, int]], currency: str) -> TaxRow:
-    reasons = dict.fromkeys(tax.note for tax, _ in bearing if tax.note)
-    tax = replace(bearing[0][0], note=" ".join(reasons)[:REASON_CHARACTERS_MAX])
-    base_minor = sum(amount_minor for _, amount_minor in bearing)
+    tax = bearing[0][0]
+    reason = " ".join(dict.fromkeys([tax.note for tax, _ in bearing if tax.note]))[:REASON_CHARACTERS_MAX]
+    if reason != tax.note:
+        tax = replace(tax, note=reason)
+    base_minor = sum([amount_minor for _, amount_minor in bearing])
     return TaxRow(tax, base_minor, tax.amount_minor(base_minor, currency))

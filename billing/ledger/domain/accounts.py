@@ -17,6 +17,7 @@ class LedgerAccount(StrEnum):
     UNALLOCATED = "unallocated"
     REFUND_DUE = "refund_due"
     CLEARING = "clearing"
+    DISPUTED = "disputed"
     WRITE_OFF = "write_off"
     ROUNDING = "rounding"
 
@@ -32,6 +33,7 @@ class EntryKind(StrEnum):
     WRITE_OFF = "write_off"
     RECOVERY = "recovery"
     REFUND = "refund"
+    DISPUTE = "dispute"
     SET_OFF = "set_off"
     ROUNDING = "rounding"
     RELEASE = "release"

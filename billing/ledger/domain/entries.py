@@ -164,6 +164,12 @@ def refunded(*, amount_minor: int, provider: str, out_of: LedgerAccount) -> tupl
     return _balanced((Movement(out_of, amount_minor), back))
 
 
+def disputed(*, amount_minor: int, provider: str) -> tuple[Movement, ...]:
+    """Return the movements of a dispute: the bank took the money; below 0 the dispute is over."""
+    taken = Movement(LedgerAccount.CLEARING, -amount_minor, provider=provider)
+    return _balanced((Movement(LedgerAccount.DISPUTED, amount_minor), taken))
+
+
 def released(deferred: Sequence[Earned]) -> tuple[Movement, ...]:
     """Return the movements at the start of a month: its deferred revenue (with its balance's sign) is earned."""
     return tuple(

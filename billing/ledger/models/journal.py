@@ -19,7 +19,7 @@ class JournalEntry(models.Model):
     """An event of a document of a tenant, posted once. `source` is the id of the event's object."""
 
     id = models.UUIDField(primary_key=True, editable=False)
-    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="journal_entries")
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="journal_entries", db_index=False)
     currency = models.CharField(max_length=3)
     kind = models.CharField(max_length=11, choices=[(kind.value, kind.value) for kind in EntryKind])
     source = models.CharField(max_length=100)
@@ -49,7 +49,7 @@ class Posting(models.Model):
     """An amount on an account, debit above 0, with its attributes. Tenant, currency and day are its entry's."""
 
     entry = models.ForeignKey(JournalEntry, on_delete=models.PROTECT, related_name="postings", db_constraint=False)
-    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="+", db_constraint=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False)
     currency = models.CharField(max_length=3)
     posted_on = models.DateField()
     account = models.CharField(max_length=11, choices=[(account.value, account.value) for account in LedgerAccount])

@@ -9,12 +9,14 @@ from typing import Final
 
 from reportlab.pdfgen.canvas import Canvas
 
+from billing.domain.transfers import creditor_reference, printed_reference, transfer_code
 from billing.rendering.services import wording
 from billing.rendering.services.direction import isolated
 from billing.rendering.services.fonts import Style, base_font, draw, joined, width_of
 from billing.rendering.services.language import Language, language_of
 from billing.rendering.services.layout import (
     BOTTOM,
+    CODE_SIDE,
     LEFT,
     PAGE_HEIGHT,
     PAGE_WIDTH,
@@ -34,6 +36,7 @@ from billing.rendering.services.layout import (
     height_of,
     paginate,
 )
+from billing.rendering.services.transfer_codes import code_as_png
 from billing.rendering.services.wording import Content
 
 PRODUCER: Final = "Countinghouse"
@@ -55,6 +58,7 @@ _FACTS_LEFT: Final = 340
 _FACTS_VALUES: Final = 424
 _TOTALS_LEFT: Final = 300
 _DESCRIPTION_LEFT: Final = 78
+_SCAN: Final = "Scan this code with your banking app."
 
 
 def render_document(content: Content, logo: bytes | None = None) -> bytes:
@@ -111,7 +115,15 @@ def _pages(content: Content, logo: bytes | None) -> list[list[Block]]:
 
 
 def _title(content: Content) -> str:
-    return language_of(content).say("Credit note" if _is_credit(content) else "Invoice")
+    said = language_of(content)
+    if _is_statement(content):
+        return said.say("Credit to a usage statement" if _is_credit(content) else "Usage statement")
+    return said.say("Credit note" if _is_credit(content) else "Invoice")
+
+
+def _is_statement(content: Content) -> bool:
+    """Return whether a merchant of record sold what the document says, so that it is no invoice."""
+    return bool(content.get("merchant"))
 
 
 def _is_credit(content: Content) -> bool:
@@ -156,8 +168,11 @@ def _facts(content: Content) -> list[tuple[str, str]]:
         facts = [
             ("Credit note number", content["number"]),
             ("Issue date", said.day(content["issued_on"])),
-            ("Credits invoice", content["invoice_number"]),
-            ("Invoice issued", said.day(content["invoice_issued_on"])),
+            ("Credits statement" if _is_statement(content) else "Credits invoice", content["invoice_number"]),
+            (
+                "Statement issued" if _is_statement(content) else "Invoice issued",
+                said.day(content["invoice_issued_on"]),
+            ),
             *order,
             ("Service period", said.days(content["period"])),
             ("Reason", content["reason"]),
@@ -165,7 +180,7 @@ def _facts(content: Content) -> list[tuple[str, str]]:
         ]
     else:
         facts = [
-            ("Invoice number", content["number"]),
+            ("Statement number" if _is_statement(content) else "Invoice number", content["number"]),
             *_replaced(content.get("replaces"), said),
             ("Issue date", said.day(content["issued_on"])),
             ("Due date", said.day(content["due_on"])),
@@ -310,33 +325,76 @@ def _total_row(
     return Row(cells, space_above=space_above, space_below=2, has_rule=has_rule)
 
 
-def _closing(content: Content) -> list[list[Row]]:
+def _closing(content: Content) -> list[list[Block]]:
     """Return the parts below the totals: terms, bank account, and the issuer's own text. Each part stays together."""
     width, said = RIGHT - LEFT, language_of(content)
-    parts: list[list[Row]] = []
+    parts: list[list[Block]] = []
     if _is_credit(content):
         words = (
-            "This credit note takes back some of invoice {number}."
+            "This document takes back some of {number}."
+            if content.get("is_in_part") and _is_statement(content)
+            else "This document takes back {number} in full."
+            if _is_statement(content)
+            else "This credit note takes back some of invoice {number}."
             if content.get("is_in_part")
             else "This credit note takes back invoice {number} in full."
         )
         words = said.say(words, number=content["invoice_number"])
         parts.append([_paragraph(words, _BODY, space_above=22)])
+    elif _due_minor(content) and _is_statement(content):
+        parts.append(_merchant_terms(content))
     elif _due_minor(content):
         parts.append(_terms(content))
     else:
         parts.append([_paragraph(said.say("Nothing is to be paid."), _BODY, space_above=22)])
-    is_transferred = not _is_credit(content) and _due_minor(content) and not content.get("charged_to")
+    is_transferred = not (_is_credit(content) or _is_statement(content) or content.get("charged_to"))
+    is_transferred = is_transferred and bool(_due_minor(content))
     if is_transferred and content["issuer"]["bank_account"]:
-        account = [(line, _BODY) for line in content["issuer"]["bank_account"].splitlines() if line.strip()]
-        parts.append([Row([Cell(LEFT, width, [(said.say("By transfer to"), _STRONG), *account])], space_above=8)])
+        parts.append(_transfer(content))
     footer = [(line, _SMALL) for line in content["issuer"]["footer"].splitlines() if line.strip()]
     if footer:
         parts.append([Row([Cell(LEFT, width, footer)], space_above=12)])
     return parts
 
 
-def _terms(content: Content) -> list[Row]:
+def _transfer(content: Content) -> list[Block]:
+    """Return the bank account, the reference, and the code for banking apps if the invoice is in euros."""
+    said, issuer = language_of(content), content["issuer"]
+    lines = [(line, _BODY) for line in issuer["bank_account"].splitlines() if line.strip()]
+    reference = printed_reference(creditor_reference(content["number"]))
+    lines.append((said.say("Reference of the transfer: {reference}", reference=reference), _BODY))
+    code = transfer_code(
+        name=issuer["legal_name"],
+        bank_account=issuer["bank_account"],
+        amount_minor=_due_minor(content),
+        currency=content["currency"],
+        number=content["number"],
+    )
+    words: list[Text] = [(said.say("By transfer to"), _STRONG), *lines]
+    if code is None:
+        return [Row([Cell(LEFT, RIGHT - LEFT, words)], space_above=8)]
+    left = LEFT + CODE_SIDE + 12
+    told = Row([Cell(left, RIGHT - left, [*words, (said.say(_SCAN), _SMALL)])], space_above=8)
+    return [Beside([[Picture(code_as_png(code), is_code=True)], [told]])]
+
+
+def _merchant_terms(content: Content) -> list[Block]:
+    """Return who sells, charges and declares the tax, on a usage statement."""
+    said, merchant = language_of(content), content["merchant"]
+    words = said.say(
+        "{merchant} sells this to you as the merchant of record, charges it with the tax that is due, and sends you "
+        "its receipt, which is the tax document. This statement shows what the amount was computed from; it is no "
+        "invoice.",
+        merchant=merchant,
+    )
+    rows: list[Block] = [_paragraph(said.say("Payment"), _STRONG, space_above=22), _paragraph(words, _BODY)]
+    if card := content.get("charged_to"):
+        charged = said.say("Charged to your {card}: there is nothing for you to do.", card=said.retell(card))
+        rows.append(_paragraph(charged, _BODY))
+    return rows
+
+
+def _terms(content: Content) -> list[Block]:
     said, number = language_of(content), content["number"]
     count, due = content["payment_days"], said.day(content["due_on"])
     card = content.get("charged_to")
@@ -349,7 +407,7 @@ def _terms(content: Content) -> list[Row]:
     else:
         label = "Payable within {days} days, by {due}. Please name {number}."
         words = said.say(label, days=str(count), due=due, number=number)
-    rows = [_paragraph(said.say("Payment"), _STRONG, space_above=22), _paragraph(words, _BODY)]
+    rows: list[Block] = [_paragraph(said.say("Payment"), _STRONG, space_above=22), _paragraph(words, _BODY)]
     terms = content["issuer"].get("payment_terms", "")
     rows += [_paragraph(line, _BODY) for line in terms.splitlines() if line.strip()]
     if card:

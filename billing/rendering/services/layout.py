@@ -21,6 +21,7 @@ RIGHT: Final = PAGE_WIDTH - 56
 TOP: Final = PAGE_HEIGHT - 56
 BOTTOM: Final = 76
 PICTURE_WIDTH_MAX: Final = 180
+CODE_SIDE: Final = 85  # 30 mm
 PICTURE_HEIGHT_MAX: Final = 54
 LINE_COLOUR: Final = "#c9c6bd"
 _LEADING: Final = 34 / 25
@@ -134,10 +135,14 @@ class Row:
 
 @dataclass(slots=True)
 class Picture:
-    """A picture at the left margin, scaled down to its box if needed. One pixel is one point."""
+    """A picture at the left margin, scaled down to its box if needed. One pixel is one point.
+
+    A code has a box of its own, in which every phone reads it.
+    """
 
     content: bytes
     space_below: float = 8
+    is_code: bool = False
     width: float = field(init=False)
     height: float = field(init=False)
     _image: ImageReader = field(init=False)
@@ -146,7 +151,8 @@ class Picture:
         """Read the picture's size, and scale it."""
         self._image = ImageReader(BytesIO(self.content))
         across, down = self._image.getSize()
-        scale = min(PICTURE_WIDTH_MAX / across, PICTURE_HEIGHT_MAX / down, 1)
+        box = (CODE_SIDE, CODE_SIDE) if self.is_code else (PICTURE_WIDTH_MAX, PICTURE_HEIGHT_MAX)
+        scale = min(box[0] / across, box[1] / down, 1)
         self.width = across * scale
         self.height = down * scale + self.space_below
 

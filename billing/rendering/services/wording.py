@@ -8,6 +8,7 @@ from typing import Any, Final
 from accounts.domain.numbers import unit_name
 from billing.domain.step_words import StepWords, words_of
 from billing.domain.steps import steps_of, told_by_the_line
+from billing.domain.tax import TaxTreatment
 from billing.rendering.services.language import IN_ENGLISH, Language
 
 Content = Mapping[str, Any]
@@ -46,6 +47,8 @@ def address(party: Mapping[str, str], said: Language = IN_ENGLISH) -> list[str]:
 
 def tax_label(tax: Content, currency: str, said: Language = IN_ENGLISH) -> str:
     """Return a tax with its rate and the amount that it is computed from."""
+    if tax["treatment"] == TaxTreatment.MERCHANT:
+        return said.say("Tax: charged by {merchant}", merchant=tax["name"])
     name, percent = said.say(tax["name"]), said.number(tax["percent"])
     base = said.amount(tax["base_minor"], currency)
     return said.say("{tax} {percent}% of {base}", tax=name, percent=percent, base=base)

@@ -18,7 +18,8 @@ from billing.models import Plan, PlanVersion, Price
 SOLD_VERSIONS: Final = """
 SELECT v.id, p.code, p.name, v.number, v.usage_plan_id, u.code, v.trial_days, v.digest,
     r.id, r.kind, r.currency, r.model, r.terms::text,
-    r.meter_id, coalesce(m.code, ''), coalesce(m.name, ''), coalesce(m.unit, '')
+    r.meter_id, coalesce(m.code, ''), coalesce(m.name, ''), coalesce(m.unit, ''),
+    ARRAY(SELECT mv.begins_at FROM metering_meterversion AS mv WHERE mv.meter_id = m.id ORDER BY mv.number)
 FROM billing_planversion AS v
 JOIN billing_plan AS p ON p.id = v.plan_id
 JOIN metering_usageplan AS u ON u.id = v.usage_plan_id
@@ -42,11 +43,13 @@ def sold_versions(version_ids: Iterable[int]) -> dict[int, SoldVersion]:
 
 
 def _read_price(price_id: int, kind: str, currency: str, model: str, terms: str, *meter: Any) -> SoldPrice:
-    return SoldPrice(price_id, PriceKind(kind), currency, read_terms(model, json.loads(terms)), *meter)
+    meter_id, code, name, unit, borders = meter
+    priced = read_terms(model, json.loads(terms))
+    return SoldPrice(price_id, PriceKind(kind), currency, priced, meter_id, code, name, unit, tuple(borders))
 
 
 def as_sold(row: PlanVersion) -> SoldVersion:
-    """Return a stored version as a value."""
+    """Return a stored version as a value, without the borders of its meters' versions."""
     return SoldVersion(
         id=row.pk,
         plan_code=row.plan.code,

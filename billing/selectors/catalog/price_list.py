@@ -28,7 +28,7 @@ def listed_plans(versions: Iterable[SoldVersion], currency: str) -> list[ListedP
     sold = [version for version in versions if version.fee(currency) is not None]
     codes = [version.plan_code for version in sold]
     descriptions = dict(Plan.objects.filter(code__in=codes).values_list("code", "description"))
-    usage_plans = UsagePlan.objects.prefetch_related("quotas__meter").in_bulk(
+    usage_plans = UsagePlan.objects.prefetch_related("quotas__meter", "throttles__event_type").in_bulk(
         {version.usage_plan_id for version in sold}
     )
     return [

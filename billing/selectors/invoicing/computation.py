@@ -6,8 +6,6 @@ Nothing is written here, so drafting, finalizing, a dry run and a preview are th
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from decimal import ROUND_HALF_UP, Decimal
 from typing import Final
 from uuid import UUID
 
@@ -31,10 +29,8 @@ from billing.selectors.invoicing.in_force import IS_GIVEN_UP, IS_GONE, IS_TAKEN_
 from billing.selectors.invoicing.items import with_items
 from billing.selectors.invoicing.reopened import with_reopened
 from billing.selectors.taxes import tax_tables
-from metering.domain.periods import Span, forecast
 from metering.selectors.span_usage import ComparedUsage, UsageSpan, compared_usage_of_spans, usage_of_spans
 
-PROJECTED_AFTER: Final = timedelta(days=1)
 DRIFTS_TOLD_MAX: Final = 5
 
 
@@ -51,22 +47,63 @@ class Unbillable:
 Computation = ComputedInvoice | Unbillable
 
 
+@dataclass(frozen=True, slots=True)
+class Given:
+    """All that an invoice is computed from: `spans` and `usage` are one for each of `state.usage_wanted()`."""
+
+    state: BillingState
+    spans: tuple[UsageSpan, ...]
+    usage: tuple[Used, ...]
+    invoiced: Sequence[InvoicedUsage]
+    credit_minor: int
+    taxes: TaxTable
+
+    def compute(self) -> Computation:
+        """Compute the invoice, or return why staff must look at it."""
+        try:
+            return compute_invoice(
+                self.state,
+                usage=self.usage,
+                invoiced=self.invoiced,
+                credit_minor=self.credit_minor,
+                taxes=self.taxes,
+            )
+        except UnbillableError as error:
+            return Unbillable(self.state, error.reason, error.detail)
+
+
 def compute_invoices(
     states: Sequence[BillingState],
     *,
-    projected_at: datetime | None = None,
     following: Sequence[ComputedInvoice] | None = None,
     is_final: Callable[[BillingState], bool] | None = None,
     taxes: Mapping[UUID, TaxTable] | None = None,
 ) -> list[Computation]:
     """Compute each state's invoice, in their order, from usage as it is now.
 
-    With `projected_at`, usage counted up to then is projected in a straight line to the end of its span, once a day of
-    it has passed: the first minutes tell nothing of a month. With `following`, each state comes after an invoice that
-    was computed and not stored: what that one corrects and carries over counts. What `is_final` is proven first: usage
-    is added up from the events in the same snapshot, and prices are compared with their digests. `taxes` maps tenants
-    to what would hold for them, if that is not what is stored.
+    With `following`, each state comes after an invoice that was computed and not stored: what that one corrects and
+    carries over counts. What `is_final` is proven first: usage is added up from the events in the same snapshot, and
+    prices are compared with their digests. `taxes` maps tenants to what would hold for them, if that is not what is
+    stored.
     """
+    found, unproven = _read(states, following=following, is_final=is_final, taxes=taxes)
+    return [unproven.get(number) or given.compute() for number, given in enumerate(found)]
+
+
+def given_for(state: BillingState) -> Given:
+    """Return what the state's invoice is computed from, for computing it with other usage."""
+    [given], _ = _read([state], following=None, is_final=None, taxes=None)
+    return given
+
+
+def _read(
+    states: Sequence[BillingState],
+    *,
+    following: Sequence[ComputedInvoice] | None,
+    is_final: Callable[[BillingState], bool] | None,
+    taxes: Mapping[UUID, TaxTable] | None,
+) -> tuple[list[Given], dict[int, Unbillable]]:
+    """Read what each state's invoice is computed from, and by position which are unproven."""
     states = _with_fees(states)
     states = with_items(with_reopened(states)) if following is None else states
     wanted = [
@@ -88,26 +125,24 @@ def compute_invoices(
         usage = [found.in_rollup for found in compared]
         numbers = [number for number, _ in (*wanted, *roots)]
         unproven = _unproven(states, list(zip(numbers, spans, compared, strict=True)), is_final)
-    used: dict[int, list[Used]] = defaultdict(list)
+    used: dict[int, list[tuple[UsageSpan, Used]]] = defaultdict(list)
     for (number, span), found in zip(wanted, usage, strict=False):
-        quantity = found.quantity
-        if projected_at is not None and projected_at - span.start >= PROJECTED_AFTER:
-            quantity = _projected(quantity, Span(span.start, span.end), projected_at)
-        used[number].append(Used.of(quantity, found.events))
+        used[number].append((span, Used.of(found.quantity, found.events)))
     invoiced = invoiced_usage(roots, usage[len(wanted) :])
     tables = tax_tables({state.tenant_id for state in states}) if taxes is None else taxes
     credits_left = _credits_left(states, following)
-    return [
-        unproven.get(number)
-        or _compute(
+    given = [
+        Given(
             state,
-            usage=used[number],
-            invoiced=invoiced[number],
-            credit_minor=credits_left.get(state.subscription_id, 0),
-            taxes=tables[state.tenant_id],
+            tuple(span for span, _ in used[number]),
+            tuple(one for _, one in used[number]),
+            invoiced[number],
+            credits_left.get(state.subscription_id, 0),
+            tables[state.tenant_id],
         )
         for number, state in enumerate(states)
     ]
+    return given, unproven
 
 
 def _unproven(
@@ -143,13 +178,6 @@ def _unproven(
     return unproven
 
 
-def _projected(quantity: Decimal, span: Span, at: datetime) -> Decimal:
-    """Project usage in a straight line; round whole units to a whole number, as 2,681.417 requests cannot be."""
-    projected = forecast(quantity, span, at)
-    is_whole = quantity == quantity.to_integral_value()
-    return projected.to_integral_value(ROUND_HALF_UP) if is_whole else projected
-
-
 def _with_fees(states: Sequence[BillingState]) -> Sequence[BillingState]:
     """Return the states; of those that may give back a fee, with the line of the fee that their period began with."""
     changed = {state.subscription_id for state in states if state.has_proration}
@@ -171,20 +199,6 @@ def _with_fees(states: Sequence[BillingState]) -> Sequence[BillingState]:
         for line in found
     }
     return [replace(state, fee=fees.get((state.subscription_id, state.boundary - 1))) for state in states]
-
-
-def _compute(
-    state: BillingState,
-    *,
-    usage: Sequence[Used],
-    invoiced: Sequence[InvoicedUsage],
-    credit_minor: int,
-    taxes: TaxTable,
-) -> Computation:
-    try:
-        return compute_invoice(state, usage=usage, invoiced=invoiced, credit_minor=credit_minor, taxes=taxes)
-    except UnbillableError as error:
-        return Unbillable(state, error.reason, error.detail)
 
 
 def _credits_left(

@@ -63,7 +63,7 @@ class Root:
         )
 
 
-def is_undone(line: InvoiceLine, *, is_gone: bool) -> bool:
+def is_undone(line: Any, *, is_gone: bool) -> bool:
     """Return whether a line counts as never having happened: it gave something back on a document not in force."""
     return is_gone and line.amount_minor < 0
 

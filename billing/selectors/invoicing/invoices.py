@@ -112,13 +112,14 @@ def payments_of(invoice: Invoice) -> QuerySet[Payment]:
     of_it = PaymentAllocation.objects.filter(payment=OuterRef("pk"), invoice=invoice).order_by()
     paid = of_it.values("payment").annotate(sum=Sum("amount_minor")).values("sum")
     found = Payment.objects.filter(Q(invoice=invoice) | Q(Exists(of_it)))
-    return found.annotate(pays_minor=Coalesce(Subquery(paid), 0)).order_by("-occurred_at", "-pk")
+    found = found.annotate(pays_minor=Coalesce(Subquery(paid), 0)).prefetch_related("refunds", "disputes")
+    return found.order_by("-occurred_at", "-pk")
 
 
 def received_payments(*, tenant_id: UUID) -> QuerySet[Payment]:
     """Return the payments of a tenant that came in, the newest first; failed attempts are left out."""
     came = Payment.objects.filter(tenant=tenant_id).exclude(status=PaymentStatus.FAILED)
-    return came.select_related("tenant").order_by("-occurred_at", "-pk")
+    return came.select_related("tenant").prefetch_related("refunds", "disputes").order_by("-occurred_at", "-pk")
 
 
 def payments_page(*, tenant_id: UUID, request: PageRequest) -> Page[Payment]:

@@ -10,6 +10,7 @@ from django.db.models import F, OuterRef, Q, Subquery
 
 from accounts.sql import fetch_all
 from billing.domain.invoicing.items import OpenItem
+from billing.domain.invoicing.lines import LineDraft
 from billing.domain.invoicing.state import BillingState
 from billing.domain.statuses import InvoiceStatus
 from billing.domain.tax import TaxDecision
@@ -51,10 +52,12 @@ def with_items(states: Sequence[BillingState]) -> list[BillingState]:
     return [replace(state, items=tuple(waiting[state.subscription_id])) for state in states]
 
 
-def items_said(lines: Sequence[InvoiceLine]) -> list[UUID]:
+def items_said(lines: Sequence[LineDraft]) -> list[UUID]:
     """Return the items that lines name, in their order."""
     return [
-        UUID(line.explanation["item"]) for line in lines if line.kind == LineKind.ONE_OFF and "item" in line.explanation
+        UUID(str(line.explanation["item"]))
+        for line in lines
+        if line.kind == LineKind.ONE_OFF and "item" in line.explanation
     ]
 
 

@@ -3,11 +3,11 @@
 from accounts.domain.pages import Page, PageRequest
 from accounts.errors import NotFoundError
 from billing.models import Invoice, InvoiceLine
-from metering.domain.ledger import Ledger
 from metering.domain.periods import Span
 from metering.errors import EventsDeletedError
 from metering.selectors.catalog import meter_rules
 from metering.selectors.events import StoredEvent, counted_events_page
+from metering.selectors.ledgers import half_of
 from metering.selectors.retention import deleted_before
 
 
@@ -38,7 +38,7 @@ def events_behind(*, line: InvoiceLine, page: PageRequest) -> Page[StoredEvent]:
     tenant = line.invoice.tenant
     meter = next(rule for rule in meter_rules() if rule.id == line.meter_id)
     return counted_events_page(
-        ledger=Ledger(tenant.pk, is_live=True, time_zone=tenant.time_zone, backfill_days=tenant.backfill_days),
+        ledger=half_of(tenant, is_live=True),
         meter=meter,
         span=Span(line.period_start, line.period_end),
         known_at=line.invoice.computed_at,

@@ -21,10 +21,12 @@ from billing.errors import CurrencyNotOfferedError, SubscriptionChangedError, Un
 from billing.models import Subscription
 from billing.selectors.catalog.plans import newest_version, sold_version
 from billing.selectors.invoicing.computation import Computation, compute_invoices
+from billing.selectors.invoicing.outlook import Outlook, outlook_of
 from billing.selectors.invoicing.states import states_at_due
 from billing.selectors.policy import fee_refund
 from billing.selectors.subscriptions.current import as_offered, current_subscription
 from metering.domain.periods import local_day, start_of_day
+from metering.selectors.ledgers import half_of
 
 FIRST_PERIOD_WITHIN: Final = timedelta(days=366)
 
@@ -48,9 +50,16 @@ def preview_next_invoice(
 
 
 def project_next_invoice(*, subscription: Subscription, as_of: datetime) -> ComputedInvoice:
-    """Compute the same with usage projected in a straight line to the period's end. Raises `UnbillableError`."""
-    state = _state(subscription, None, None)
-    return _only(compute_invoices([state], projected_at=as_of))
+    """Compute the same with the usage that is expected at the period's end. Raises `UnbillableError`."""
+    return next_invoice_outlook(subscription=subscription, as_of=as_of).expected
+
+
+def next_invoice_outlook(*, subscription: Subscription, as_of: datetime) -> Outlook:
+    """Compute the invoice at the next boundary with usage as it is now, and as it is expected at the period's end.
+
+    Raises `UnbillableError`.
+    """
+    return outlook_of(_state(subscription, None, None), ledger=half_of(subscription.tenant, is_live=True), as_of=as_of)
 
 
 def preview_under_plan(

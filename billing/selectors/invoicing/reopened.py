@@ -28,6 +28,8 @@ REOPENED: Final = "reopened"
 def with_reopened(states: Sequence[BillingState]) -> list[BillingState]:
     """Return the states, each with what is open again."""
     touched = touched_subscriptions({state.subscription_id for state in states if state.boundary > 1})
+    if not touched:
+        return list(states)
     lines: dict[UUID | None, list[Any]] = defaultdict(list)
     found = fees_and_shares(touched)
     again = taxes_again(found)

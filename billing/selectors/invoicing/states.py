@@ -15,7 +15,7 @@ from billing.models import (
     SubscriptionPhase,
 )
 from billing.selectors.catalog.plans import sold_versions
-from metering.domain.periods import anchored_span
+from metering.domain.periods import Span, anchored_span
 
 
 def states_at_due(subscriptions: Sequence[Subscription]) -> list[BillingState]:
@@ -97,6 +97,41 @@ def states_of_invoices(invoices: Sequence[Invoice]) -> list[BillingState]:
         )
         for invoice, ended_at in zip(invoices, ends, strict=True)
     ]
+
+
+def states_of_periods(subscriptions: Sequence[Subscription], span: Span) -> list[BillingState]:
+    """Return a state for each billing period that has an instant in a span, which closes that period. Two queries.
+
+    They are for rating usage: fees, credits and single items are left out.
+    """
+    phases = _phases_of([subscription.pk for subscription in subscriptions]) if subscriptions else {}
+    states = []
+    for own in subscriptions:
+        last_at = min(span.end, own.ended_at or span.end)
+        for boundary in range(1, own.next_boundary + 2):
+            period = anchored_span(own.anchor_at, boundary - 1, own.time_zone)
+            if period.start >= last_at:
+                break
+            if period.end > span.start:
+                states.append(_state_of_period(own, boundary, period, phases[own.pk]))
+    return states
+
+
+def _state_of_period(own: Subscription, boundary: int, period: Span, phases: tuple[Phase, ...]) -> BillingState:
+    is_last = own.ended_at is not None and own.ended_at <= period.end
+    return BillingState(
+        subscription_id=own.pk,
+        tenant_id=own.tenant_id,
+        currency=own.currency,
+        time_zone=own.time_zone,
+        anchor_at=own.anchor_at,
+        boundary=boundary,
+        closes_at=own.ended_at if own.ended_at is not None and is_last else period.end,
+        is_ending=is_last,
+        phases=phases,
+        backfill_days=0,
+        begun_at=own.period_start if boundary == own.next_boundary else None,
+    )
 
 
 def _closes_at(subscription: Subscription) -> datetime:

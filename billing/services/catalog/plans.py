@@ -16,6 +16,7 @@ from billing.domain.plan_terms import PriceOffer, VersionOffer, check_offer, che
 from billing.domain.prices import MODEL_OF, PriceKind, write_terms
 from billing.errors import PlanExistsError
 from billing.models import Plan, PlanVersion, Price
+from metering.domain.aggregations.registry import DIVISIBLE_CODES, aggregation_named
 from metering.errors import UnknownMeterError
 from metering.models import Meter, UsagePlan
 
@@ -123,6 +124,14 @@ def _add_prices(version: PlanVersion, offers: tuple[PriceOffer, ...]) -> None:
     meters = {meter.code: meter for meter in Meter.objects.filter(code__in=codes)}
     for code in sorted(codes - set(meters)):
         raise UnknownMeterError(f"There is no meter {code}.")
+    for code in sorted(codes):
+        if meters[code].aggregation not in DIVISIBLE_CODES:
+            kind = aggregation_named(meters[code].aggregation)
+            detail = (
+                f"{code} is no meter for a price ({kind.name.lower()}): when a plan changes within a period, the"
+                " quantities of its parts do not add up to that of the period."
+            )
+            raise InvalidFieldsError(detail, field_errors=(FieldError("/prices", "meter_not_additive", detail),))
     Price.objects.bulk_create(
         Price(
             plan_version=version,

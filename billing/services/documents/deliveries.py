@@ -19,7 +19,7 @@ from accounts.models import JobRun, StoredFile, Tenant
 from accounts.notices.selectors.recipients import recipients_of
 from accounts.notices.services.mails import Attachment, NewMail, queue_mails
 from accounts.services.jobs import run_job
-from billing.domain.mails import INVOICE
+from billing.domain.mails import CREDIT_NOTE, INVOICE
 from billing.domain.money import money_text
 from billing.domain.statuses import InvoiceStatus
 from billing.models import CreditNote, DocumentFile, Invoice
@@ -189,6 +189,7 @@ def _queue_mail(document: _Document, dedupe_key: str, as_of: datetime) -> list[s
         "charged_to": content.get("charged_to", ""),
         "due": wording.day(content["due_on"]) if content["due_on"] else "",
         "url": content["payment_url"],
+        "merchant": content.get("merchant", ""),
     }
     mail = NewMail(
         tenant_id=document.tenant.pk,
@@ -199,6 +200,8 @@ def _queue_mail(document: _Document, dedupe_key: str, as_of: datetime) -> list[s
         text=render_to_string(f"billing/email/{kind}.txt", context),
         html=render_to_string(f"billing/email/{kind}.html", context),
         attachment=Attachment(stored.file, f"{document.number}.pdf"),
+        notice_key=f"document:{document.number}",
+        page="" if kind == CREDIT_NOTE.name else f"invoices/{document.number}/",
     )
     queue_mails([mail], as_of=as_of)
     return recipients

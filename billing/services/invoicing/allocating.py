@@ -100,7 +100,7 @@ def take_back_allocation(*, payment_id: int, invoice_id: UUID, reason: str, acto
         freed_minor = release(invoice, act, payments=[payment])
         if not freed_minor:
             raise NotFoundError("The payment pays nothing of this invoice.")
-        _owe_again(invoice, freed_minor, act)
+        owe_again(invoice, freed_minor, act)
         refresh_standing(subscription_id=invoice.subscription_id, as_of=as_of)
     return payment
 
@@ -155,7 +155,8 @@ def settle_some(
     refresh_standing(subscription_id=invoice.subscription_id, as_of=act.as_of)
 
 
-def _owe_again(invoice: Invoice, freed_minor: int, act: Act) -> None:
+def owe_again(invoice: Invoice, freed_minor: int, act: Act) -> None:
+    """Lower what is paid of a locked invoice by money that was freed."""
     before = {"status": invoice.status, "amount_paid_minor": invoice.amount_paid_minor}
     changes: dict[str, object] = {"amount_paid_minor": invoice.amount_paid_minor - freed_minor}
     if invoice.status == InvoiceStatus.PAID:
@@ -249,7 +250,7 @@ def report_money_left(payment: Payment, why: str, *, as_of: datetime) -> None:
     if open_ones.update(detail=detail, amount_minor=payment.unallocated_minor):
         return
     BillingException.objects.create(
-        subscription_id=_subscription_of(payment),
+        subscription_id=subscription_of_payment(payment),
         payment=payment,
         code=UNMATCHED_PAYMENT,
         detail=detail,
@@ -269,7 +270,7 @@ def close_spent(payment: Payment, act: Act) -> None:
 
 
 def record_payment_change(payment: Payment, action: str, act: Act, after: Mapping[str, object]) -> None:
-    """Add the audit entry of what became of a payment."""
+    """Add the audit entry of a payment's change."""
     record_audit(
         actor=act.actor,
         action=action,
@@ -313,7 +314,7 @@ def _resolve(payment: Payment, resolution: str, actor: Actor, as_of: datetime) -
     )
 
 
-def _subscription_of(payment: Payment) -> UUID:
+def subscription_of_payment(payment: Payment) -> UUID:
     """Return the subscription that the money came for, or the customer's latest one."""
     of_customer = Q(tenant_id=payment.tenant_id)
     if payment.invoice_id is not None:

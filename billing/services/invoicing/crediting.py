@@ -35,7 +35,7 @@ from billing.selectors.invoicing.again import is_from_before
 from billing.selectors.invoicing.crediting import Left, left_of
 from billing.services.booking import book_credit_note_in_part
 from billing.services.invoicing.allocating import PAYABLE, Act, keep_freed, release
-from billing.services.invoicing.numbering import take_numbers
+from billing.services.invoicing.numbering import take_credit_numbers
 from billing.services.invoicing.status import checked_reason, lock_draft, locked_invoice, move_invoice, record_change
 from billing.services.subscriptions.standing import refresh_standing
 from metering.domain.periods import local_day
@@ -117,7 +117,7 @@ def credit_in_part(
         planned = plan_credit(invoice=invoice, amounts=amounts, amount_minor=amount_minor)
         issuer = Issuer.objects.get(pk=1)
         issued_on = local_day(as_of, issuer.time_zone)
-        [number] = take_numbers(prefix=issuer.credit_note_prefix, issued_on=issued_on, count=1)
+        [number] = take_credit_numbers([invoice], issuer=issuer, issued_on=issued_on)
         note = _add_note(invoice, planned, number, goes_to=goes_to, issued_on=issued_on, act=act)
         _settle(invoice, planned, goes_to, Act(actor, as_of, f"Credited by {number}"))
         _book(note, invoice, planned, as_of)

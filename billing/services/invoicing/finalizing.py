@@ -13,22 +13,24 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
+from accounts.database.binary import of_jsons, of_texts, of_uuids
 from accounts.domain.actor import Actor
 from accounts.notices.services.outbox import add_to_outbox
 from accounts.services.collecting import without_collecting
-from accounts.sql import as_json, fetch_all
+from accounts.sql import as_json, fetch_all, sendable
 from billing.domain.booking import IssuedInvoice, LineToBook, booked_document, days_booked
 from billing.domain.documents import (
     CUSTOMER_FIELDS,
     ISSUER_FIELDS,
     Heading,
     Replaced,
-    digest_of_content,
     invoice_content,
+    sealed_content,
 )
 from billing.domain.exchange import Conversion
 from billing.domain.happenings import InvoiceFinalized, InvoiceHappening, InvoicePaid
 from billing.domain.invoicing.computing import ComputedInvoice
+from billing.domain.invoicing.taxes import merchant_of
 from billing.domain.statuses import InvoiceStatus
 from billing.errors import InvoiceStatusError
 from billing.ledger.domain.entries import TaxSum
@@ -44,7 +46,7 @@ from billing.services.invoicing.exceptions import park, report_credit_left
 from billing.services.invoicing.items import take_items
 from billing.services.invoicing.kept_money import PaymentShare, Purse, locked_purses, spend, take_from
 from billing.services.invoicing.lines import store_lines
-from billing.services.invoicing.numbering import take_numbers
+from billing.services.invoicing.numbering import take_numbers_for
 from billing.services.invoicing.status import record_change
 from metering.domain.periods import local_day
 
@@ -52,29 +54,29 @@ INVOICE_PATH = "/t/{slug}/invoices/{number}/"
 
 FINALIZE = """
 UPDATE billing_invoice AS i SET
-    status = f.status, number = f.number, revision = f.revision, lines_digest = f.lines_digest,
-    subtotal_minor = f.subtotal_minor,
+    status = f.status, number = f.number, merchant_of_record = f.merchant_of_record,
+    revision = f.revision, lines_digest = f.lines_digest, subtotal_minor = f.subtotal_minor,
     tax_minor = f.tax_minor, carried_minor = f.carried_minor, total_minor = f.total_minor,
     computed_at = f.computed_at, finalized_at = %(as_of)s,
     issued_on = %(issued_on)s, due_on = f.due_on, paid_at = f.paid_at, amount_paid_minor = f.amount_paid_minor
 FROM jsonb_to_recordset(%(finalized)s::jsonb) AS f(
-    id uuid, status text, number text, revision int, lines_digest text, subtotal_minor bigint, tax_minor bigint,
-    carried_minor bigint, total_minor bigint, computed_at timestamptz, due_on date, paid_at timestamptz,
-    amount_paid_minor bigint)
+    id uuid, status text, number text, merchant_of_record text, revision int, lines_digest text, subtotal_minor bigint,
+    tax_minor bigint, carried_minor bigint, total_minor bigint, computed_at timestamptz, due_on date,
+    paid_at timestamptz, amount_paid_minor bigint)
 WHERE i.id = f.id AND i.status = 'draft'
 RETURNING i.id
 """
 
 # What of it the API and webhooks show.
 _STORED: Final = (
-    "number", "status", "subtotal_minor", "tax_minor", "carried_minor", "total_minor", "due_on", "paid_at",
-    "amount_paid_minor",
+    "number", "merchant_of_record", "status", "subtotal_minor", "tax_minor", "carried_minor", "total_minor", "due_on",
+    "paid_at", "amount_paid_minor",
 )  # fmt: skip
 
 ADD_DOCUMENTS = """
 INSERT INTO billing_invoicedocument (invoice_id, content, content_digest, created_at)
 SELECT d.invoice_id, d.content, d.content_digest, %(as_of)s
-FROM jsonb_to_recordset(%(documents)s::jsonb) AS d(invoice_id uuid, content jsonb, content_digest text)
+FROM unnest(%(invoices)s::uuid[], %(contents)s::jsonb[], %(digests)s::text[]) AS d(invoice_id, content, content_digest)
 """
 
 
@@ -92,6 +94,11 @@ class _Final:
     purchase_order: str
     shares: tuple[PaymentShare, ...] = ()
     replaces: Replaced | None = None
+
+    @property
+    def merchant(self) -> str:
+        """Return the merchant of record that sold it; empty if the issuer did."""
+        return merchant_of(self.computed.taxes)
 
     @property
     def paid_minor(self) -> int:
@@ -164,7 +171,7 @@ def _store(ready: Sequence[tuple[Invoice, ComputedInvoice]], as_of: datetime) ->
     issued_on = local_day(as_of, issuer.time_zone)
     purses = locked_purses(list({invoice.tenant_id for invoice, _ in ready}))
     # Taken last, since it is locked until the end of the transaction.
-    numbers = take_numbers(prefix=issuer.invoice_prefix, issued_on=issued_on, count=len(ready))
+    numbers = take_numbers_for([computed for _, computed in ready], issuer=issuer, issued_on=issued_on)
     issue_numbered(list(zip(ready, numbers, strict=True)), purses, issuer=issuer, as_of=as_of)
     for (invoice, computed), number in zip(ready, numbers, strict=True):
         if invoice.subscription.due_at is None:
@@ -187,9 +194,9 @@ def issue_numbered(
     ready = [one for one, _ in numbered]
     profiles = BillingProfile.objects.filter(tenant__in=[invoice.tenant_id for invoice, _ in ready])
     profile_of = {profile.tenant_id: profile for profile in profiles}
-    finals = []
+    finals, nobodys = [], BillingProfile()
     for (invoice, computed), number in numbered:
-        profile = profile_of.get(invoice.tenant_id) or BillingProfile()
+        profile = profile_of.get(invoice.tenant_id) or nobodys
         days = issuer.payment_days if profile.payment_days is None else profile.payment_days
         shares = take_from(purses, invoice, computed.total_minor)
         due_on = issued_on + timedelta(days=days)
@@ -202,8 +209,8 @@ def issue_numbered(
     done = fetch_all(FINALIZE, parameters)
     assert len(done) == len(finals), "the drafts are locked"
     ways = ways_to_own_currency([computed for _, computed in ready], issuer.country, issued_on)
-    documents = [_document(final, issuer, issued_on, ways.get(final.invoice.currency)) for final in finals]
-    fetch_all(ADD_DOCUMENTS, {"documents": as_json(documents), "as_of": as_of})
+    contents = [_content(final, issuer, issued_on, ways.get(final.invoice.currency)) for final in finals]
+    _add_documents([final.invoice.pk for final in finals], [sealed_content(content) for content in contents], as_of)
     take_items(ready)
     book_invoices([_to_book(final, issued_on=issued_on, as_of=as_of) for final in finals])
     spend([(final.invoice, final.shares) for final in finals], as_of=as_of)
@@ -216,6 +223,7 @@ def _row(final: _Final, as_of: datetime) -> dict[str, object]:
         "id": final.invoice.pk,
         "status": (InvoiceStatus.PAID if final.is_free else InvoiceStatus.FINALIZED).value,
         "number": final.number,
+        "merchant_of_record": final.merchant,
         "revision": final.revision,
         "lines_digest": computed.lines_digest,
         "subtotal_minor": computed.subtotal_minor,
@@ -230,7 +238,18 @@ def _row(final: _Final, as_of: datetime) -> dict[str, object]:
     }
 
 
-def _document(final: _Final, issuer: Issuer, issued_on: date, way: Conversion | None) -> dict[str, object]:
+def _add_documents(invoice_ids: Sequence[UUID], sealed: Sequence[tuple[bytes, str]], as_of: datetime) -> None:
+    """Store what the invoices say, as the text that the digest was taken of."""
+    parameters = {
+        "invoices": of_uuids(invoice_ids),
+        "contents": of_jsons([text for text, _ in sealed]),
+        "digests": of_texts([digest for _, digest in sealed]),
+    }
+    arrays = {name: sendable(array) for name, array in parameters.items()}
+    fetch_all(ADD_DOCUMENTS, arrays | {"as_of": as_of})
+
+
+def _content(final: _Final, issuer: Issuer, issued_on: date, way: Conversion | None) -> dict[str, object]:
     tenant = final.invoice.tenant
     heading = Heading(
         number=final.number,
@@ -246,9 +265,9 @@ def _document(final: _Final, issuer: Issuer, issued_on: date, way: Conversion | 
         language=final.language,
         purchase_order=final.purchase_order,
         logo=issuer.logo,
+        merchant=final.merchant,
     )
-    content = invoice_content(heading, final.computed, way if bears_tax(final.computed) else None)
-    return {"invoice_id": final.invoice.pk, "content": content, "content_digest": digest_of_content(content)}
+    return invoice_content(heading, final.computed, way if bears_tax(final.computed) else None)
 
 
 def _to_book(final: _Final, *, issued_on: date, as_of: datetime) -> IssuedInvoice:

@@ -33,6 +33,7 @@ from billing.services.invoicing.status import locked_invoice
 from billing.services.subscriptions.standing import refresh_standing
 
 _ERROR_CHARACTERS_MAX: Final = 200
+_DECLINE_CODE_CHARACTERS_MAX: Final = 60
 _REFERENCE_CHARACTERS_MAX: Final = 255
 _SUCCEEDED: Final = frozenset({PaymentStatus.SUCCEEDED, PaymentStatus.UNMATCHED})
 
@@ -46,6 +47,15 @@ class _Told:
     amount_minor: int
     currency: str
     occurred_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """Why an attempt failed: the message, the provider's code, and whether the same card would fail again."""
+
+    message: str
+    code: str = ""
+    is_final: bool = False
 
 
 def record_payment(
@@ -77,6 +87,38 @@ def record_payment(
     return invoice
 
 
+def record_payment_in_advance(
+    *,
+    tenant_id: UUID,
+    provider: str,
+    reference: str,
+    amount_minor: int,
+    currency: str,
+    occurred_at: datetime,
+    as_of: datetime,
+    waits_because: str = "",
+) -> Payment:
+    """Store what a customer paid before its invoice exists; the next invoice takes it when it is finalized.
+
+    If it `waits_because` of something, it waits for staff instead. A second call with the same provider and reference
+    changes nothing. Raises `ConflictError` if the reference belongs to another customer.
+    """
+    told = _Told(provider, reference, amount_minor, currency, occurred_at)
+    with transaction.atomic():
+        known = Payment.objects.filter(provider=provider, reference=reference, status__in=_SUCCEEDED).first()
+        if known is not None:
+            if known.tenant_id != tenant_id:
+                raise ConflictError(f"The payment {reference} is on record for another customer.")
+            return known
+        payment = _keep_of(tenant_id, None, told, PaymentStatus.SUCCEEDED, error="", as_of=as_of)
+        book_payment(payment, None, allocated_minor=0)
+        if waits_because:
+            report_money_left(payment, waits_because, as_of=as_of)
+        kept = {"amount_minor": amount_minor, "currency": currency}
+        record_payment_change(payment, "payment.recorded", Act(Actor.system(provider), as_of), kept)
+    return payment
+
+
 def record_failed_payment(
     *,
     invoice_id: UUID,
@@ -84,7 +126,7 @@ def record_failed_payment(
     reference: str,
     amount_minor: int,
     currency: str,
-    error: str,
+    error: str | Declined,
     occurred_at: datetime,
     as_of: datetime,
 ) -> Invoice:
@@ -95,7 +137,6 @@ def record_failed_payment(
     A second time with the same provider and reference changes nothing. Raises `NotFoundError`, `ConflictError`.
     """
     told = _Told(provider, reference, amount_minor, currency, occurred_at)
-    error = error[:_ERROR_CHARACTERS_MAX]
     with transaction.atomic():
         invoice = locked_invoice(invoice_id)
         if _is_known(invoice, told, {PaymentStatus.FAILED}):
@@ -103,7 +144,7 @@ def record_failed_payment(
         payment = _keep(invoice, told, PaymentStatus.FAILED, error, as_of)
         is_latest = invoice.payment_failed_at is None or invoice.payment_failed_at <= occurred_at
         if invoice.status in PAYABLE and is_latest:
-            Invoice.objects.filter(pk=invoice.pk).update(payment_failed_at=occurred_at, payment_error=error)
+            Invoice.objects.filter(pk=invoice.pk).update(payment_failed_at=occurred_at, payment_error=payment.error)
             invoice.refresh_from_db(fields=["payment_failed_at", "payment_error"])
         failed = InvoicePaymentFailed(facts_of_invoice(invoice), facts_of_payment(payment))
         add_to_outbox([failed], as_of=as_of)
@@ -226,14 +267,21 @@ def _keep_unmatched(invoice: Invoice, told: _Told, mismatch: str, as_of: datetim
     report_money_left(payment, mismatch, as_of=as_of)
 
 
-def _keep(invoice: Invoice, told: _Told, status: PaymentStatus, error: str, as_of: datetime) -> Payment:
+def _keep(invoice: Invoice, told: _Told, status: PaymentStatus, error: str | Declined, as_of: datetime) -> Payment:
     return _keep_of(invoice.tenant_id, invoice, told, status, error=error, as_of=as_of)
 
 
 def _keep_of(
-    tenant_id: UUID, invoice: Invoice | None, told: _Told, status: PaymentStatus, *, error: str, as_of: datetime
+    tenant_id: UUID,
+    invoice: Invoice | None,
+    told: _Told,
+    status: PaymentStatus,
+    *,
+    error: str | Declined,
+    as_of: datetime,
 ) -> Payment:
     """Add the row. Of two that tell of one payment for two invoices at once, one is refused by the constraint."""
+    said = Declined(error) if isinstance(error, str) else error
     try:
         with transaction.atomic():
             return Payment.objects.create(
@@ -244,7 +292,9 @@ def _keep_of(
                 status=status,
                 amount_minor=told.amount_minor,
                 currency=told.currency,
-                error=error[:_ERROR_CHARACTERS_MAX],
+                error=said.message[:_ERROR_CHARACTERS_MAX],
+                decline_code=said.code[:_DECLINE_CODE_CHARACTERS_MAX],
+                is_final=said.is_final,
                 occurred_at=told.occurred_at,
                 created_at=as_of,
             )

@@ -1,4 +1,8 @@
-"""Refunds: money that was given back, kept with its way. It is moved at the provider or the bank, not from here."""
+"""Refunds: money that was given back, kept with its way.
+
+It is moved at the provider or the bank. The payment provider is asked to move a refund that has no reference
+(`billing.collection`).
+"""
 
 from datetime import datetime
 from typing import Final
@@ -10,7 +14,7 @@ from accounts.domain.actor import Actor
 from accounts.domain.texts import line_problem
 from accounts.errors import ConflictError, FieldError, InvalidFieldsError
 from billing.domain.money import money_text
-from billing.models import Payment, PaymentRefund, RefundWay
+from billing.models import MANUAL_PROVIDER, Payment, PaymentRefund, RefundWay
 from billing.services.booking import book_refund
 from billing.services.invoicing.allocating import Act, close_spent, locked_payment, record_payment_change
 from billing.services.invoicing.status import checked_reason
@@ -73,7 +77,10 @@ def check_refund(
         refusals.append(FieldError("/amount_minor", "invalid_amount", detail))
     if way not in RefundWay.values:
         refusals.append(FieldError("/way", "invalid_way", f"One of: {', '.join(RefundWay.values)}."))
-    is_required = way != RefundWay.OTHER
+    is_required = way in {RefundWay.BANK_TRANSFER, RefundWay.CHARGEBACK}
+    if way == RefundWay.PROVIDER and payment.provider == MANUAL_PROVIDER:
+        detail = "No payment provider took this payment: give it back by bank transfer."
+        refusals.append(FieldError("/way", "invalid_way", detail))
     problem = line_problem(
         reference, pointer="/reference", characters_max=REFERENCE_CHARACTERS_MAX, is_required=is_required
     )

@@ -30,7 +30,7 @@ from billing.services.invoicing.exceptions import is_followed, report_more_credi
 from billing.services.invoicing.finalizing import issue_numbered
 from billing.services.invoicing.kept_money import Purse, locked_purses
 from billing.services.invoicing.lines import store_lines
-from billing.services.invoicing.numbering import take_numbers
+from billing.services.invoicing.numbering import take_credit_numbers, take_numbers_for
 from billing.services.invoicing.staff_actions import CREDITABLE, credit_in_full, declare_void
 from billing.services.invoicing.status import checked_reason, lock_draft, locked_invoice, record_change
 from billing.services.subscriptions.standing import refresh_standing
@@ -101,10 +101,10 @@ def reissue_invoice(*, invoice_id: UUID, reason: str, actor: Actor, as_of: datet
         planned = preview_reissue(invoice=invoice, as_of=as_of)
         issuer = Issuer.objects.get(pk=1)
         issued_on = local_day(as_of, issuer.time_zone)
-        # Both series stay locked until the end of the transaction, in this order.
-        credited = sum(one.is_credited for one in planned)
-        notes = take_numbers(prefix=issuer.credit_note_prefix, issued_on=issued_on, count=credited)
-        numbers = take_numbers(prefix=issuer.invoice_prefix, issued_on=issued_on, count=len(planned))
+        # The series stay locked until the end of the transaction, in this order.
+        credited = [one.invoice for one in planned if one.is_credited]
+        notes = take_credit_numbers(credited, issuer=issuer, issued_on=issued_on)
+        numbers = take_numbers_for([one.computed for one in planned], issuer=issuer, issued_on=issued_on)
         rows = []
         for one, number in zip(planned, numbers, strict=True):
             note = notes.pop(0) if one.is_credited else ""

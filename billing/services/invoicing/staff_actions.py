@@ -1,6 +1,6 @@
 """What staff do with a finalized invoice.
 
-The invoice itself never changes: what became of it does, and a credit note is a document.
+The invoice itself never changes: its status does, and a credit note is a document.
 
 `docs/invoices.md` says when to void and when to credit.
 """
@@ -26,7 +26,7 @@ from billing.services.booking import book_credit_note, book_void
 from billing.services.documents.deliveries import invoice_pdf, queue_invoice_mail
 from billing.services.invoicing.allocating import Act, release
 from billing.services.invoicing.exceptions import report_credit_back
-from billing.services.invoicing.numbering import take_numbers
+from billing.services.invoicing.numbering import take_credit_numbers
 from billing.services.invoicing.status import checked_reason, lock_draft, locked_invoice, move_invoice, record_change
 from billing.services.subscriptions.standing import refresh_standing
 from metering.domain.periods import local_day
@@ -83,7 +83,7 @@ def issue_credit_note(*, invoice_id: UUID, reason: str, actor: Actor, as_of: dat
         issuer = Issuer.objects.get(pk=1)
         issued_on = local_day(as_of, issuer.time_zone)
         # Everything that may wait comes before: the series stays locked until the end of the transaction.
-        [number] = take_numbers(prefix=issuer.credit_note_prefix, issued_on=issued_on, count=1)
+        [number] = take_credit_numbers([invoice], issuer=issuer, issued_on=issued_on)
         note = credit_in_full(invoice, number, issued_on=issued_on, act=Act(actor, as_of, reason))
         report_credit_back(invoice, as_of=as_of)
     return note

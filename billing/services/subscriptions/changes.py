@@ -25,7 +25,7 @@ from billing.selectors.policy import fee_refund, may_shrink_now
 from billing.services.subscriptions.recording import described, update_subscription
 from billing.services.subscriptions.subscribing import require_currency
 from metering.alerts.services.agreements import set_agreement
-from metering.services.usage_plans import assign_default_usage_plan, assign_usage_plan
+from metering.services.usage_plans import assign_default_usage_plan, assign_usage_plan, set_period_anchor
 
 
 class When(StrEnum):
@@ -122,6 +122,7 @@ def cancel_subscription(
             "end_refund": fee_refund(),
         }
         set_agreement(tenant_id=current.tenant_id, agreement_id=None)
+        set_period_anchor(tenant_id=current.tenant_id, anchor_on=None)
         assign_default_usage_plan(tenant=current.tenant, actor=actor, as_of=as_of)
         return update_subscription(current, ended, SubscriptionCancelled, before, actor=actor, as_of=as_of)
 

@@ -16,6 +16,7 @@ from accounts.models import Membership, Tenant
 from accounts.notices.services.mails import NewMail, queue_mails
 from accounts.services.rights import lock_tenant, require_capability
 from accounts.services.tenants import change_tenant_status
+from billing.domain.mails import CLOSED
 from billing.selectors.subscriptions.current import current_subscription
 from billing.services.subscriptions.changes import When, cancel_subscription
 
@@ -55,7 +56,7 @@ def _queue_mail(tenant: Tenant, actor: Actor, as_of: datetime) -> None:
     }
     mail = NewMail(
         tenant_id=tenant.pk,
-        kind="closed",
+        kind=CLOSED.name,
         dedupe_key=f"closed:{tenant.pk}",
         recipients=list(owners.order_by("pk").values_list("user__email", flat=True)),
         subject=f"{tenant.name} is closed",

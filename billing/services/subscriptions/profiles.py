@@ -17,7 +17,7 @@ from accounts.services.changes import differing, update_changed
 from accounts.services.rights import require_capability
 from billing.domain.invoicing.plausibility import AmountCheck
 from billing.domain.languages import ENGLISH, LANGUAGES
-from billing.domain.tax import TaxTreatment
+from billing.domain.tax import DECIDED_BY_STAFF, TaxTreatment
 from billing.models import BillingProfile
 
 # What the customer says itself of its documents.
@@ -45,6 +45,15 @@ def keep_card(*, tenant_id: UUID, card_label: str) -> None:
     """
     billing_profile_of(tenant_id)
     BillingProfile.objects.filter(tenant_id=tenant_id).update(card_label=card_label)
+
+
+def keep_merchant(*, tenant_id: UUID, merchant: str) -> None:
+    """Store which merchant of record sells to the tenant from now on; an empty name means that the issuer does.
+
+    Its documents from now on are usage statements without a tax of the issuer's.
+    """
+    billing_profile_of(tenant_id)
+    BillingProfile.objects.filter(tenant_id=tenant_id).update(merchant_of_record=merchant)
 
 
 def update_billing_profile(
@@ -88,9 +97,11 @@ def _check(changes: Mapping[str, object]) -> None:
     percent, days = changes.get("tax_percent"), changes.get("payment_days")
     refusals = [*_paper_refusals(changes)]
     if changes.get("tax_treatment", TaxTreatment.AUTOMATIC.value) not in {
-        treatment.value for treatment in TaxTreatment
+        treatment.value for treatment in DECIDED_BY_STAFF
     }:
-        refusals.append(FieldError("/tax_treatment", "invalid_tax_treatment", f"One of: {', '.join(TaxTreatment)}."))
+        refusals.append(
+            FieldError("/tax_treatment", "invalid_tax_treatment", f"One of: {', '.join(DECIDED_BY_STAFF)}.")
+        )
     if isinstance(percent, Decimal) and not (percent.is_finite() and 0 <= percent <= 100):  # noqa: PLR2004
         refusals.append(FieldError("/tax_percent", "invalid_tax_percent", "0 to 100 percent."))
     if isinstance(days, int) and not 0 <= days <= PAYMENT_DAYS_MAX:

@@ -15,42 +15,55 @@ from billing.domain.happenings import SubscriptionUpdated
 from billing.domain.statuses import SUBSCRIPTION_TRANSITIONS, InvoiceStatus, SubscriptionStatus, statuses_before
 from billing.models import Invoice, Issuer, Subscription
 from billing.services.subscriptions.recording import described, update_subscription
+from billing.services.subscriptions.standing_parts import standing_parts
 from metering.domain.periods import local_day
 
 OVERDUE_JOB: Final = "overdue"
 
 
 def refresh_standing(*, subscription_id: UUID, as_of: datetime) -> None:
-    """Set it past due while an invoice is overdue or its payment failed, active again once none is. Safe to repeat."""
+    """Set it past due while an invoice is overdue or its payment failed, active again once none is. Safe to repeat.
+
+    Apps above follow in the same transaction: `settings.STANDING_PARTS`.
+    """
     with transaction.atomic():
         current = Subscription.objects.select_for_update().get(pk=subscription_id)
         today = local_day(as_of, Issuer.objects.values_list("time_zone", flat=True).get(pk=1))
-        owing = Invoice.objects.filter(
-            Q(due_on__lt=today) | Q(payment_failed_at__isnull=False),
-            subscription=current,
-            status=InvoiceStatus.FINALIZED,
+        owing = list(
+            Invoice.objects.filter(
+                Q(due_on__lt=today) | Q(payment_failed_at__isnull=False),
+                subscription=current,
+                status=InvoiceStatus.FINALIZED,
+                hold=None,
+            ).order_by("due_on", "number")
         )
-        status = SubscriptionStatus.PAST_DUE if owing.exists() else SubscriptionStatus.ACTIVE
-        if current.status == status or current.status not in statuses_before(SUBSCRIPTION_TRANSITIONS, status):
-            return
-        if status is SubscriptionStatus.ACTIVE and current.status != SubscriptionStatus.PAST_DUE:
-            return
-        update_subscription(
-            current,
-            {"status": status},
-            SubscriptionUpdated,
-            described(current),
-            actor=Actor.system("payments"),
-            as_of=as_of,
-        )
+        _set_status(current, SubscriptionStatus.PAST_DUE if owing else SubscriptionStatus.ACTIVE, as_of)
+        for part in standing_parts():
+            part.follow(subscription=current, owing=owing, as_of=as_of)
+
+
+def _set_status(current: Subscription, status: SubscriptionStatus, as_of: datetime) -> None:
+    if current.status == status or current.status not in statuses_before(SUBSCRIPTION_TRANSITIONS, status):
+        return
+    if status is SubscriptionStatus.ACTIVE and current.status != SubscriptionStatus.PAST_DUE:
+        return
+    update_subscription(
+        current,
+        {"status": status},
+        SubscriptionUpdated,
+        described(current),
+        actor=Actor.system("payments"),
+        as_of=as_of,
+    )
 
 
 def refresh_overdue(*, as_of: datetime) -> int:
-    """Check every subscription that is past due or has an unpaid invoice. Returns how many were checked."""
-    unpaid = Invoice.objects.filter(status=InvoiceStatus.FINALIZED, due_on__lt=as_of.date() + timedelta(days=1))
-    due = Q(status=SubscriptionStatus.PAST_DUE) | Q(
-        status=SubscriptionStatus.ACTIVE, pk__in=unpaid.values("subscription")
-    )
+    """Check every subscription that is past due or has an unpaid invoice, also after its end.
+
+    Return how many were checked.
+    """
+    unpaid = Invoice.objects.unpaid().filter(due_on__lt=as_of.date() + timedelta(days=1))
+    due = Q(status=SubscriptionStatus.PAST_DUE) | Q(pk__in=unpaid.values("subscription"))
     ids = list(Subscription.objects.filter(due).values_list("pk", flat=True))
     for subscription_id in ids:
         refresh_standing(subscription_id=subscription_id, as_of=as_of)

@@ -23,7 +23,7 @@ from billing.selectors.subscriptions.current import may_try
 from billing.services.subscriptions.recording import announce
 from metering.alerts.services.agreements import set_agreement
 from metering.domain.periods import anchored_span, local_day, start_of_day
-from metering.services.usage_plans import assign_usage_plan
+from metering.services.usage_plans import assign_usage_plan, set_period_anchor
 
 
 def subscribe(
@@ -70,6 +70,7 @@ def subscribe(
                 subscription=subscription, plan_version=plan_version, starts_at=as_of, created_at=as_of
             )
             set_agreement(tenant_id=current.pk, agreement_id=subscription.pk)
+            set_period_anchor(tenant_id=current.pk, anchor_on=local_day(anchor_at, current.time_zone))
             assign_usage_plan(tenant=current, usage_plan=plan_version.usage_plan, actor=actor, as_of=as_of)
             announce(subscription, SubscriptionCreated, before={}, actor=actor, as_of=as_of)
     except IntegrityError as error:

@@ -12,6 +12,7 @@ from typing import Final
 
 from accounts.domain.tax_ids import EU, tax_country
 from billing.domain.tax import (
+    MERCHANT_NOTE,
     OUT_OF_SCOPE_NOTE,
     REVERSE_CHARGE_NOTE,
     TaxCategory,
@@ -82,7 +83,10 @@ class Registration:
 
 @dataclass(frozen=True, slots=True)
 class TaxFacts:
-    """The facts for the decision. `rates` maps a country to its rates, in any order."""
+    """The facts for the decision. `rates` maps a country to its rates, in any order.
+
+    `merchant` is the name of the merchant of record that sells to the buyer; empty if the seller does.
+    """
 
     seller_country: str
     buyer_country: str
@@ -93,6 +97,7 @@ class TaxFacts:
     unverified: UnverifiedTaxIds = UnverifiedTaxIds.MARK
     registrations: Sequence[Registration] = ()
     rates: Mapping[str, Sequence[CountryRate]] | None = None
+    merchant: str = ""
 
     @property
     def seller(self) -> str:
@@ -132,6 +137,8 @@ def tax_table(facts: TaxFacts) -> TaxTable:
 
 def decide_tax(facts: TaxFacts, day: date) -> TaxDecision:
     """Return the tax of a supply on a day. `problem` is the reason if it cannot be decided."""
+    if facts.merchant:
+        return _of_merchant(facts)
     if facts.treatment is TaxTreatment.EXEMPT:
         reason = facts.exemption_reason or "Exempt from tax."
         country = facts.buyer or facts.seller
@@ -144,6 +151,12 @@ def decide_tax(facts: TaxFacts, day: date) -> TaxDecision:
     if facts.percent is not None:
         return _own_rate(facts, facts.percent, day)
     return _at_rate(facts, day)
+
+
+def _of_merchant(facts: TaxFacts) -> TaxDecision:
+    """Return no tax of ours: the merchant of record buys from the seller, sells to the buyer and declares the tax."""
+    note, country = MERCHANT_NOTE.format(merchant=facts.merchant), facts.buyer or facts.seller
+    return TaxDecision(TaxTreatment.MERCHANT, facts.merchant, _NOTHING, note, TaxCategory.OUT_OF_SCOPE, country)
 
 
 def _is_reverse_charge(facts: TaxFacts, day: date) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
+from uuid import UUID
 
 from accounts.domain.numbers import counted
 from accounts.domain.plain import plain_decimal
@@ -29,6 +30,15 @@ class Sums:
     tax_minor: int
     total_minor: int
     carried_minor: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredLine(LineDraft):
+    """A line of an invoice as it stands in the tables."""
+
+    pk: int
+    invoice_id: UUID
+    position: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,18 +112,20 @@ class PaidInvoice:
 class UsageBounds:
     """What a computation can have seen of a span: at least the one, at most the other.
 
-    They differ only for what was under way.
+    They differ only for what was under way. An event that comes late may lower some quantities, such as that of a
+    level. Then these two do not bound it (not `is_ordered`), and only the numbers of events are compared.
     """
 
     least: Used
     most: Used
+    is_ordered: bool = True
 
     def hold(self, used: Used) -> bool:
         """Return whether the computation can have come to this."""
-        return (
-            self.least.quantity <= used.quantity <= self.most.quantity
-            and self.least.events <= used.events <= self.most.events
-        )
+        if self.least == self.most:
+            return used == self.least
+        is_within = self.least.quantity <= used.quantity <= self.most.quantity
+        return (is_within or not self.is_ordered) and self.least.events <= used.events <= self.most.events
 
     def __str__(self) -> str:
         if self.least == self.most:

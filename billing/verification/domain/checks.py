@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import zip_longest
+from operator import attrgetter
 from typing import Final
 
 from accounts.domain.numbers import counted
@@ -249,7 +250,7 @@ def _lines_again(stored: StoredInvoice, usage: Sequence[Used]) -> Sequence[LineD
     state, borne = stored.state, iter(stored.lines)
     taxes = TaxTable(((None, next((line.tax for line in stored.lines if line.tax is not None), _UNTAXED)),))
     charged = [
-        line if line.adjusts_id is not None or said is None else replace(line, tax=said.tax)
+        line if line.adjusts_id is not None or said is None or line.tax == said.tax else replace(line, tax=said.tax)
         for line, said in zip_longest(charged_lines(state, usage=usage, invoiced=stored.corrected, taxes=taxes), borne)
         if line is not None
     ]
@@ -272,8 +273,12 @@ def _line_differences(stored: StoredInvoice, computed: Sequence[LineDraft]) -> I
         detail = f"It has {counted(len(stored.lines), 'lines')}, but its plan gives {len(computed)}."
         yield Difference(stored.number, "lines", detail)
         return
+    names = _COMPARED if stored.is_old else (*_COMPARED, *_COMPARED_SINCE_TAX)
+    said_of = attrgetter(*names)
     for position, (line, follows) in enumerate(zip(stored.lines, computed, strict=True), start=1):
-        for name in _COMPARED if stored.is_old else (*_COMPARED, *_COMPARED_SINCE_TAX):
+        if said_of(line) == said_of(follows):
+            continue
+        for name in names:
             said, expected = getattr(line, name), getattr(follows, name)
             if said != expected:
                 code = "adjustment" if line.kind == ADJUSTMENT else "line"

@@ -21,16 +21,12 @@ from billing.models import (
     CreditNote,
     CreditSetOff,
     Invoice,
-    InvoiceDocument,
     InvoiceKind,
-    InvoiceLine,
-    InvoiceTax,
     PaymentAllocation,
     SingleItem,
     SubscriptionPhase,
 )
 from billing.selectors.catalog.plans import sold_versions
-from billing.selectors.invoicing.invoices import line_draft_of
 from billing.selectors.invoicing.items import items_said
 from billing.selectors.invoicing.states import state_of_manual, states_of_invoices
 from billing.verification.domain.batch import (
@@ -40,6 +36,7 @@ from billing.verification.domain.batch import (
     StoredCreditNote,
     StoredDocument,
     StoredInvoice,
+    StoredLine,
     Sums,
     UnreadableVersion,
 )
@@ -49,11 +46,12 @@ from billing.verification.selectors.history import (
     corrected_by_invoice,
     credit_before,
     fees_of,
-    lines_of,
     rates_stretches_alone,
 )
 from billing.verification.selectors.ledger import untied_books, untied_documents
+from billing.verification.selectors.said import documents_of, lines_of, taxes_of
 from billing.verification.selectors.usage import checkpoints_of
+from metering.selectors.span_usage import ReadUsage, raw_usage_of_spans
 
 GAPS_NAMED_MAX: Final = 20
 
@@ -82,8 +80,10 @@ ORDER BY 1
 """
 
 
-def load_batch(invoices: Sequence[Invoice]) -> Batch:
+def load_batch(invoices: Sequence[Invoice], read: ReadUsage = raw_usage_of_spans) -> Batch:
     """Load finalized invoices, which come with their subscriptions, with everything that concerns them.
+
+    `read` reads usage from the events alone.
 
     An invoice whose plan cannot be read is left out of `invoices`: what it was computed from is not known.
     """
@@ -105,7 +105,7 @@ def load_batch(invoices: Sequence[Invoice]) -> Batch:
             *again,
             *_stored_manual([row for row in invoices if row.kind == InvoiceKind.MANUAL], lines),
         ),
-        checkpoints=tuple(checkpoints_of(of_periods, lines)),
+        checkpoints=tuple(checkpoints_of(of_periods, lines, read)),
         credit_notes=tuple(notes),
         paid=tuple(_paid(invoices)),
         untied=tuple(untied_documents([invoice.pk for invoice in invoices])),
@@ -125,12 +125,12 @@ def load_series() -> Batch:
     )
 
 
-def _stored(invoices: Sequence[Invoice], lines: Mapping[UUID, Sequence[InvoiceLine]]) -> list[StoredInvoice]:
+def _stored(invoices: Sequence[Invoice], lines: Mapping[UUID, Sequence[StoredLine]]) -> list[StoredInvoice]:
     corrected = corrected_by_invoice(invoices, lines)
     carried = carried_by_subscription(invoices)
     fees = fees_of(invoices)
-    taxes = _taxes_of(invoices)
-    documents = InvoiceDocument.objects.in_bulk([invoice.pk for invoice in invoices])
+    taxes = taxes_of(invoices)
+    documents = documents_of(invoices)
     items = _items_of(invoices, lines)
     return [
         StoredInvoice(
@@ -149,46 +149,46 @@ def _stored(invoices: Sequence[Invoice], lines: Mapping[UUID, Sequence[InvoiceLi
 
 
 def _own_facts(
-    invoice: Invoice, lines: Sequence[InvoiceLine], taxes: Sequence[Any], document: InvoiceDocument | None
+    invoice: Invoice, lines: Sequence[StoredLine], taxes: Sequence[TaxRow], document: StoredDocument | None
 ) -> dict[str, Any]:
     """Return what each kind of invoice says of itself."""
     return {
         "number": invoice.number or "",
-        "lines": tuple(line_draft_of(line) for line in lines),
+        "lines": tuple(lines),
         "lines_digest": invoice.lines_digest,
         "taxes": tuple(taxes),
         "sums": _sums(invoice),
         "issued_on": str(invoice.issued_on),
         "due_on": str(invoice.due_on),
-        "document": _document(invoice.number or "", document),
+        "document": document,
     }
 
 
-def _stored_again(invoices: Sequence[Invoice], lines: Mapping[UUID, Sequence[InvoiceLine]]) -> list[StoredInvoice]:
+def _stored_again(invoices: Sequence[Invoice], lines: Mapping[UUID, Sequence[StoredLine]]) -> list[StoredInvoice]:
     """Return replacements, each with the state and the lines of the invoice that it stands for."""
     if not invoices:
         return []
     known = Invoice.objects.select_related("subscription").in_bulk({invoice.original_id for invoice in invoices})
     originals = [known[invoice.original_id] for invoice in invoices if invoice.original_id is not None]
     original_lines = lines_of(originals)
-    taxes = _taxes_of(invoices)
-    documents = InvoiceDocument.objects.in_bulk([invoice.pk for invoice in invoices])
+    taxes = taxes_of(invoices)
+    documents = documents_of(invoices)
     return [
         StoredInvoice(
             **_own_facts(invoice, lines[invoice.pk], taxes[invoice.pk], documents.get(invoice.pk)),
             state=state,
             credit_minor=0,
             corrected=(),
-            original_lines=tuple(line_draft_of(line) for line in original_lines[original.pk]),
+            original_lines=tuple(original_lines[original.pk]),
         )
         for invoice, original, state in zip(invoices, originals, states_of_invoices(originals), strict=True)
     ]
 
 
-def _stored_manual(invoices: Sequence[Invoice], lines: Mapping[UUID, Sequence[InvoiceLine]]) -> list[StoredInvoice]:
+def _stored_manual(invoices: Sequence[Invoice], lines: Mapping[UUID, Sequence[StoredLine]]) -> list[StoredInvoice]:
     """Return invoices that staff wrote: nothing follows from a plan, and the sums follow from the lines."""
-    taxes = _taxes_of(invoices)
-    documents = InvoiceDocument.objects.in_bulk([invoice.pk for invoice in invoices]) if invoices else {}
+    taxes = taxes_of(invoices)
+    documents = documents_of(invoices)
     return [
         StoredInvoice(
             **_own_facts(invoice, lines[invoice.pk], taxes[invoice.pk], documents.get(invoice.pk)),
@@ -201,7 +201,7 @@ def _stored_manual(invoices: Sequence[Invoice], lines: Mapping[UUID, Sequence[In
     ]
 
 
-def _items_of(invoices: Sequence[Invoice], lines: Mapping[UUID, Sequence[InvoiceLine]]) -> dict[UUID, list[OpenItem]]:
+def _items_of(invoices: Sequence[Invoice], lines: Mapping[UUID, Sequence[StoredLine]]) -> dict[UUID, list[OpenItem]]:
     """Return the single items that lines name, as they were entered; conservation says whether they belong there."""
     named = {invoice.pk: items_said(lines[invoice.pk]) for invoice in invoices}
     wanted = {item_id for ids in named.values() for item_id in ids}
@@ -211,23 +211,9 @@ def _items_of(invoices: Sequence[Invoice], lines: Mapping[UUID, Sequence[Invoice
     }
 
 
-def _fees_known_by(invoice: Invoice, lines: Sequence[InvoiceLine], fees: Fees, time_zone: str) -> dict[str, Any]:
+def _fees_known_by(invoice: Invoice, lines: Sequence[StoredLine], fees: Fees, time_zone: str) -> dict[str, Any]:
     fee, reopened = fees.known_by(invoice, lines, time_zone)
     return {"fee": fee, "reopened": reopened}
-
-
-def _taxes_of(invoices: Sequence[Invoice]) -> dict[UUID, list[TaxRow]]:
-    rows = InvoiceTax.objects.filter(
-        invoice__in=[invoice.pk for invoice in invoices], revision=F("invoice__revision")
-    ).order_by("invoice", "position")
-    taxes: dict[UUID, list[TaxRow]] = defaultdict(list)
-    for row in rows:
-        taxes[row.invoice_id].append(TaxRow(row.tax, row.base_minor, row.tax_minor))
-    return taxes
-
-
-def _document(number: str, document: InvoiceDocument | None) -> StoredDocument | None:
-    return None if document is None else StoredDocument(number, document.content, document.content_digest)
 
 
 def _sums(document: Invoice | CreditNote) -> Sums:

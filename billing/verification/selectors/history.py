@@ -27,10 +27,7 @@ from billing.selectors.invoicing.credit import credit_of
 from billing.selectors.invoicing.credits_in_part import credits_in_part
 from billing.selectors.invoicing.in_force import TaxesAgain, tax_borne, taxes_again
 from billing.selectors.invoicing.reopened import REOPENED, fees_and_shares, open_of
-from billing.verification.domain.batch import (
-    ARRIVAL_MARGIN,
-    RUN_MARGIN,
-)
+from billing.verification.domain.batch import ARRIVAL_MARGIN, RUN_MARGIN, StoredLine
 from billing.verification.selectors.standing import Past, moments_of, past_of, standing_before, taken_back_at
 from metering.domain.periods import Span
 
@@ -56,18 +53,8 @@ class Carry:
         return is_issued and (self.gone_at is None or self.gone_at > moment)
 
 
-def lines_of(invoices: Sequence[Invoice]) -> dict[UUID, list[InvoiceLine]]:
-    """Return the lines of each invoice as they were finalized, in their order."""
-    lines: dict[UUID, list[InvoiceLine]] = defaultdict(list)
-    for line in InvoiceLine.objects.filter(
-        invoice__in=[invoice.pk for invoice in invoices], revision=F("invoice__revision")
-    ).order_by("invoice", "position"):
-        lines[line.invoice_id].append(line)
-    return lines
-
-
 def corrected_by_invoice(
-    invoices: Sequence[Invoice], lines: Mapping[UUID, Sequence[InvoiceLine]]
+    invoices: Sequence[Invoice], lines: Mapping[UUID, Sequence[StoredLine]]
 ) -> dict[UUID, list[InvoicedUsage]]:
     """Return for each adjustment line what had been invoiced of its usage before, and its amount.
 
@@ -88,7 +75,7 @@ def corrected_by_invoice(
     prices = {price.id: price for version in sold_versions(version_ids).values() for price in version.prices}
     corrected: dict[UUID, list[InvoicedUsage]] = defaultdict(list)
 
-    def add(invoice: Invoice, root: InvoiceLine, correction: InvoiceLine | None) -> None:
+    def add(invoice: Invoice, root: InvoiceLine, correction: StoredLine | None) -> None:
         assert root.price_id is not None, "a usage line has its price"
         assert root.plan_version_id is not None, "a usage line has its plan"
         before = [root, *(one for one in earlier[root.pk] if one.invoice.boundary_closed < invoice.boundary_closed)]
@@ -130,7 +117,7 @@ def corrected_by_invoice(
 
 
 def tax_then(
-    invoice: Invoice, line: InvoiceLine, again: TaxesAgain, correction: InvoiceLine | None
+    invoice: Invoice, line: InvoiceLine, again: TaxesAgain, correction: StoredLine | None
 ) -> TaxDecision | None:
     """Return the tax that a line bore when an invoice was computed. Issued again just then, both are right."""
     possible = [tax_borne(line, again, moment) for moment in moments_of(invoice)]
@@ -150,7 +137,7 @@ def _stretches_beside(roots: Iterable[InvoiceLine]) -> dict[int, list[InvoiceLin
     return defaultdict(list, {root.pk: together[root.invoice_id, root.meter_id] for root in wanted})
 
 
-def rates_stretches_alone(lines: Sequence[InvoiceLine]) -> bool:
+def rates_stretches_alone(lines: Sequence[StoredLine]) -> bool:
     """Return whether an invoice is from before the stretches of a period were rated together."""
     stretches = Counter(line.meter_id for line in lines if line.kind == LineKind.USAGE)
     return any(
@@ -159,21 +146,21 @@ def rates_stretches_alone(lines: Sequence[InvoiceLine]) -> bool:
     )
 
 
-def is_old_invoice(lines: Sequence[InvoiceLine]) -> bool:
+def is_old_invoice(lines: Sequence[StoredLine]) -> bool:
     """Return whether an invoice is from before lines bore their tax."""
     return any(line.supplied_on is None for line in lines)
 
 
 @dataclass(frozen=True, slots=True)
 class Fees:
-    """The fees and shares of fees of some subscriptions, by boundary and position, and what became of the invoices."""
+    """The fees and shares of fees of some subscriptions, by boundary, and whether their invoices still hold."""
 
     lines: Mapping[UUID, Sequence[InvoiceLine]]
     past: Past
     again: TaxesAgain
 
     def known_by(
-        self, invoice: Invoice, lines: Sequence[InvoiceLine], time_zone: str
+        self, invoice: Invoice, lines: Sequence[StoredLine], time_zone: str
     ) -> tuple[InvoicedFee | None, tuple[Reopened, ...]]:
         """Return the fee of an invoice's period, and what was open again of others, when it was computed."""
         earlier = [
@@ -205,7 +192,7 @@ class Fees:
         found = (one for one in possible if [(again.line_id, again.amount_minor) for again in one] == said)
         return fee, next(found, possible[0])
 
-    def _fee(self, invoice: Invoice, lines: Sequence[InvoiceLine], line: InvoiceLine, *, is_old: bool) -> InvoicedFee:
+    def _fee(self, invoice: Invoice, lines: Sequence[StoredLine], line: InvoiceLine, *, is_old: bool) -> InvoicedFee:
         """Return the fee. If its invoice was voided just then, both are right."""
         possible = [
             (line.invoice_id in self.past.gone(moment), not is_old and line.invoice_id in self.past.unpaid(moment))
@@ -269,7 +256,7 @@ def carried_by_subscription(invoices: Sequence[Invoice]) -> dict[UUID, list[Carr
     return carried
 
 
-def credit_before(invoice: Invoice, carried: Sequence[Carry], lines: Sequence[InvoiceLine]) -> int:
+def credit_before(invoice: Invoice, carried: Sequence[Carry], lines: Sequence[StoredLine]) -> int:
     """Return what the invoice had to take off. Of an invoice that was voided just then, both are right."""
     is_old = is_old_invoice(lines)
 

@@ -10,6 +10,8 @@ from billing.verification.domain.batch import Untied
 
 # What an invoice should have posted, by itself and with all that followed it. A document is posted on its own day, or
 # when the month of that is closed, on the first day that is open: so nothing lowers a month that is over.
+# Each entry's postings are summed in a LATERAL: after five batches PostgreSQL plans for any number of ids and expects
+# ten, and would join the postings of all entries to each.
 DOCUMENTS: Final = """
 WITH chosen AS (
     SELECT i.id, i.number, i.tenant_id, i.currency, i.status, i.total_minor, i.tax_minor,
@@ -20,11 +22,14 @@ WITH chosen AS (
     FROM billing_invoice AS i WHERE i.id = ANY(%(ids)s)
 ), own AS (
     SELECT c.id, e.id AS entry_id, e.tenant_id = c.tenant_id AND e.currency = c.currency AS is_own,
-        coalesce(sum(p.amount_minor) FILTER (WHERE p.account = 'receivable'), 0) AS owed,
-        -coalesce(sum(p.amount_minor) FILTER (WHERE p.account = 'tax'), 0) AS tax,
-        -coalesce(sum(p.amount_minor) FILTER (WHERE p.account = 'credit'), 0) AS carried
+        posted.owed, posted.tax, posted.carried
     FROM chosen AS c LEFT JOIN ledger_journalentry AS e ON e.kind = 'invoice' AND e.source = c.id::text
-    LEFT JOIN ledger_posting AS p ON p.entry_id = e.id GROUP BY c.id, e.id, c.tenant_id, c.currency
+    CROSS JOIN LATERAL (
+        SELECT coalesce(sum(p.amount_minor) FILTER (WHERE p.account = 'receivable'), 0) AS owed,
+            -coalesce(sum(p.amount_minor) FILTER (WHERE p.account = 'tax'), 0) AS tax,
+            -coalesce(sum(p.amount_minor) FILTER (WHERE p.account = 'credit'), 0) AS carried
+        FROM ledger_posting AS p WHERE p.entry_id = e.id
+    ) AS posted
 ), days AS (
     SELECT c.number, 'invoice' AS kind, c.id::text AS source, i.issued_on AS day, i.finalized_at AS at
     FROM chosen AS c JOIN billing_invoice AS i ON i.id = c.id

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from django.db.models import Q
@@ -16,8 +16,9 @@ from billing.domain.invoicing.lines import CreditInPart, Used, unpaid_after_cred
 from billing.models import Invoice, InvoiceLine
 from billing.selectors.invoicing.corrections import is_undone
 from billing.selectors.invoicing.credits_in_part import credited_by
-from billing.verification.domain.batch import ARRIVAL_MARGIN, RUN_MARGIN
+from billing.verification.domain.batch import ARRIVAL_MARGIN, RUN_MARGIN, StoredLine
 
+Line = TypeVar("Line", InvoiceLine, StoredLine, InvoiceLine | StoredLine)
 _NOT_PAID: Final = ("forgiven_minor", "unpaid_minor", "credited_minor")
 
 
@@ -67,7 +68,7 @@ class Past:
 
 
 def past_of(invoice_ids: Collection[UUID]) -> Past:
-    """Load what became of invoices of periods, and of the documents that were issued in their place."""
+    """Load whether invoices of periods, and the documents issued in their place, were paid, voided or credited."""
     rows = list(
         Invoice.objects.filter(Q(pk__in=invoice_ids) | Q(original__in=invoice_ids)).values_list(
             "pk", "original_id", "uncollectible_at", "paid_at", "voided_at", "credit_note__issued_at"
@@ -97,14 +98,14 @@ def _first(moments: Iterable[datetime | None]) -> datetime | None:
 
 
 def moments_of(invoice: Invoice) -> tuple[datetime, ...]:
-    """Return the moments as of which an invoice may have seen what became of others, the likeliest first."""
+    """Return the moments as of which an invoice may have seen others paid, voided or credited, the likeliest first."""
     at = invoice.computed_at
     return at, at - ARRIVAL_MARGIN, at + RUN_MARGIN
 
 
 def standing_before(
     invoice: Invoice,
-    correction: InvoiceLine | None,
+    correction: StoredLine | None,
     before: Sequence[InvoiceLine],
     past: Past,
     *,
@@ -122,13 +123,13 @@ def standing_before(
     return next((standing for standing in possible if standing.is_said(said)), possible[0])
 
 
-def counted_at(lines: Sequence[InvoiceLine], past: Past, at: datetime) -> list[InvoiceLine]:
+def counted_at(lines: Sequence[Line], past: Past, at: datetime) -> list[Line]:
     """Return the lines that counted then: what gave something back on a document not in force never happened."""
     gone = past.gone(at)
     return [line for line in lines if not is_undone(line, is_gone=line.invoice_id in gone)]
 
 
-def sum_of(lines: Sequence[InvoiceLine]) -> Used:
+def sum_of(lines: Sequence[InvoiceLine | StoredLine]) -> Used:
     """Return what lines come to together."""
     used = Used(lines[0].quantity, lines[0].events or 0)
     for line in lines[1:]:

@@ -10,10 +10,11 @@ from django.db.models import Max
 from accounts.domain.plain import plain_decimal
 from billing.domain.invoicing.lines import Used
 from billing.models import Invoice, InvoiceLine, LineKind
-from billing.verification.domain.batch import ARRIVAL_MARGIN, RUN_MARGIN, Checkpoint, UsageBounds
+from billing.verification.domain.batch import ARRIVAL_MARGIN, RUN_MARGIN, Checkpoint, StoredLine, UsageBounds
 from billing.verification.selectors.history import corrections_of
 from billing.verification.selectors.standing import Past, counted_at, moments_of, past_of, sum_of
-from metering.selectors.span_usage import SpanUsage, UsageSpan, raw_usage_of_spans
+from metering.selectors.catalog import meter_rules
+from metering.selectors.span_usage import ReadUsage, SpanUsage, UsageSpan, raw_usage_of_spans
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,9 @@ class _Moment:
     invoiced: Used
 
 
-def checkpoints_of(invoices: Sequence[Invoice], lines: Mapping[UUID, Sequence[InvoiceLine]]) -> list[Checkpoint]:
+def checkpoints_of(
+    invoices: Sequence[Invoice], lines: Mapping[UUID, Sequence[StoredLine]], read: ReadUsage
+) -> list[Checkpoint]:
     """Return each moment at which a usage line, with its corrections up to then, had to be what the ledger said.
 
     If line and ledger agree today and nothing was corrected, history need not be asked.
@@ -36,11 +39,11 @@ def checkpoints_of(invoices: Sequence[Invoice], lines: Mapping[UUID, Sequence[In
     corrections = corrections_of({line.pk for _, line in roots})
     past = past_of({line.invoice_id for corrected in corrections.values() for line in corrected})
     questions: list[tuple[UsageSpan, _Moment]] = []
-    for (invoice, line), span, now in zip(roots, spans, raw_usage_of_spans(spans), strict=True):
+    for (invoice, line), span, now in zip(roots, spans, read(spans), strict=True):
         corrected = corrections[line.pk]
         if not corrected and sum_of([line]) == _used(now):
             continue
-        moments = _moments(invoice, [line, *corrected], latest[invoice.subscription_id], past)
+        moments = _moments(invoice, line, corrected, latest[invoice.subscription_id], past)
         questions += [(span, moment) for moment in moments]
     return [
         Checkpoint(moment.number, moment.position, moment.invoiced, bounds)
@@ -48,7 +51,7 @@ def checkpoints_of(invoices: Sequence[Invoice], lines: Mapping[UUID, Sequence[In
     ]
 
 
-def spans_asked(invoices: Sequence[Invoice], lines: Mapping[UUID, Sequence[InvoiceLine]]) -> list[UsageSpan]:
+def spans_asked(invoices: Sequence[Invoice], lines: Mapping[UUID, Sequence[StoredLine]]) -> list[UsageSpan]:
     """Return every question that `checkpoints_of` may ever ask about the usage lines of these invoices."""
     latest = _latest_by_subscription(invoices)
     roots, spans = _roots_of(invoices, lines)
@@ -56,19 +59,17 @@ def spans_asked(invoices: Sequence[Invoice], lines: Mapping[UUID, Sequence[Invoi
     past = past_of({line.invoice_id for corrected in corrections.values() for line in corrected})
     asked = list(spans)
     for (invoice, line), span in zip(roots, spans, strict=True):
-        for moment in _moments(invoice, [line, *corrections[line.pk]], latest[invoice.subscription_id], past):
+        for moment in _moments(invoice, line, corrections[line.pk], latest[invoice.subscription_id], past):
             asked += _spans_around(span, moment)
     return asked
 
 
 def _roots_of(
-    invoices: Sequence[Invoice], lines: Mapping[UUID, Sequence[InvoiceLine]]
-) -> tuple[list[tuple[Invoice, InvoiceLine]], list[UsageSpan]]:
+    invoices: Sequence[Invoice], lines: Mapping[UUID, Sequence[StoredLine]]
+) -> tuple[list[tuple[Invoice, StoredLine]], list[UsageSpan]]:
     """Return the usage lines with their invoices, and the span of each."""
     roots = [(invoice, line) for invoice in invoices for line in lines[invoice.pk] if line.kind == LineKind.USAGE]
-    return roots, [
-        UsageSpan(invoice.tenant_id, line.meter_id or 0, line.period_start, line.period_end) for invoice, line in roots
-    ]
+    return roots, [UsageSpan(invoice.tenant_id, line.meter_id or 0, *line.period) for invoice, line in roots]
 
 
 def _latest_by_subscription(invoices: Sequence[Invoice]) -> dict[UUID, datetime]:
@@ -85,12 +86,14 @@ def _latest_by_subscription(invoices: Sequence[Invoice]) -> dict[UUID, datetime]
     return dict(rows)
 
 
-def _moments(invoice: Invoice, lines: Sequence[InvoiceLine], latest: datetime, past: Past) -> Iterator[_Moment]:
+def _moments(
+    invoice: Invoice, line: StoredLine, corrections: Sequence[InvoiceLine], latest: datetime, past: Past
+) -> Iterator[_Moment]:
     """Yield the moments of a usage line and its corrections, the line first."""
-    number, line = invoice.number or "", lines[0]
+    number, lines = invoice.number or "", list[InvoiceLine | StoredLine]([line, *corrections])
     yield _Moment(number, line.position, invoice.computed_at, sum_of([line]))
     last = invoice.computed_at
-    for place, correction in enumerate(lines[1:], start=1):
+    for place, correction in enumerate(corrections, start=1):
         last = correction.invoice.computed_at
         counted = [*_counted_by(correction, lines[:place], past), correction]
         yield _Moment(correction.invoice.number or "", correction.position, last, sum_of(counted))
@@ -98,7 +101,9 @@ def _moments(invoice: Invoice, lines: Sequence[InvoiceLine], latest: datetime, p
         yield _Moment(number, line.position, latest, sum_of(counted_at(lines, past, latest)))
 
 
-def _counted_by(correction: InvoiceLine, before: Sequence[InvoiceLine], past: Past) -> Sequence[InvoiceLine]:
+def _counted_by(
+    correction: InvoiceLine, before: Sequence[InvoiceLine | StoredLine], past: Past
+) -> Sequence[InvoiceLine | StoredLine]:
     """Return the lines that a correction took as invoiced: it explains how much they came to."""
     explained = correction.explanation.get("invoiced")
     said = explained.get("quantity") if isinstance(explained, Mapping) else None
@@ -109,7 +114,11 @@ def _counted_by(correction: InvoiceLine, before: Sequence[InvoiceLine], past: Pa
 def _bounds(questions: Sequence[tuple[UsageSpan, _Moment]]) -> list[UsageBounds]:
     """Return what the computation at each moment can have seen of the span."""
     usage = iter(raw_usage_of_spans([asked for span, moment in questions for asked in _spans_around(span, moment)]))
-    return [UsageBounds(_used(least), _used(most)) for least, most in zip(usage, usage, strict=True)]
+    unordered = {rule.id for rule in meter_rules() if rule.aggregation.lasts}
+    return [
+        UsageBounds(_used(least), _used(most), is_ordered=span.meter_id not in unordered)
+        for (span, _), least, most in zip(questions, usage, usage, strict=True)
+    ]
 
 
 def _spans_around(span: UsageSpan, moment: _Moment) -> list[UsageSpan]:

@@ -19,9 +19,10 @@ from billing.models import Invoice
 from billing.selectors.retention import invoices_of_month, what_needs
 from billing.verification.domain.checks import Difference, differences_in
 from billing.verification.selectors.batches import load_batch
-from billing.verification.selectors.history import lines_of
+from billing.verification.selectors.said import lines_of
 from billing.verification.selectors.usage import spans_asked
-from metering.domain.retention import first_month_kept, is_out_of_reach
+from metering.domain.retention import first_month_kept, is_out_of_reach, month_after
+from metering.selectors.catalog import levels_are_metered
 from metering.selectors.ledgers import ledgers
 from metering.selectors.span_usage import UsageSpan
 from metering.services.retention import (
@@ -89,8 +90,11 @@ def _seal(month: date, as_of: datetime) -> list[str]:
 
 
 def _spans_of(month: date) -> Iterator[UsageSpan]:
-    for invoices in _batches(month):
-        yield from spans_asked(invoices, lines_of(invoices))
+    """Yield the spans of the month's invoices, and of those after it that events of the month may reach."""
+    following = [month_after(month), month_after(month_after(month))] if levels_are_metered() else []
+    for each in (month, *following):
+        for invoices in _batches(each):
+            yield from spans_asked(invoices, lines_of(invoices))
 
 
 def _batches(month: date) -> Iterator[list[Invoice]]:

@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from django.db.models import QuerySet
+
 from accounts.domain.job_report import Finding, Findings, JobReport
 from accounts.services.collecting import without_collecting
 from accounts.services.jobs import SaveSummary, run_long_job
@@ -20,6 +22,7 @@ from billing.models import CreditNote, Invoice, InvoiceKind, Subscription
 from billing.verification.domain.balances import UNBILLED, difference_of, differences_of
 from billing.verification.domain.checks import Difference, differences_in
 from billing.verification.selectors.batches import load_batch, load_series
+from metering.selectors.span_usage import RawUsage
 
 VERIFICATION_JOB: Final = "verification"
 VERIFICATION_OF_SOME_JOB: Final = "verification of some"
@@ -120,18 +123,35 @@ def _verify(chosen: Chosen, done: Verification, report: Callable[[], None]) -> N
         invoices = invoices.filter(tenant__in=chosen.tenant_ids)
     if chosen.number is not None:
         invoices = invoices.filter(number=chosen.number)
+    done.total = invoices.count()
+    if chosen.number is not None:
+        _verify_invoices(invoices, RawUsage(), done, report)
+        return
+    subscriptions = Subscription.objects.all()
+    if chosen.tenant_ids is not None:
+        subscriptions = subscriptions.filter(tenant__in=chosen.tenant_ids)
+    ids = list(subscriptions.order_by("tenant", "pk").values_list("pk", flat=True))
+    for start in range(0, len(ids), BATCH_SIZE):
+        some = ids[start : start + BATCH_SIZE]
+        usage = RawUsage()
+        _verify_invoices(invoices.filter(subscription__in=some), usage, done, report)
+        _verify_conservation(some, usage, done)
+        report()
+
+
+def _verify_invoices(
+    invoices: QuerySet[Invoice], usage: RawUsage, done: Verification, report: Callable[[], None]
+) -> None:
+    """Compare each invoice with what it was computed from."""
     ids = list(invoices.order_by("tenant", "pk").values_list("pk", flat=True))
-    done.total = len(ids)
     for start in range(0, len(ids), BATCH_SIZE):
         some = Invoice.objects.filter(pk__in=ids[start : start + BATCH_SIZE])
         with without_collecting():
             batch = list(some.select_related("subscription").order_by("number"))
-            done.add(differences_in(load_batch(batch)))
+            done.add(differences_in(load_batch(batch, usage.read)))
             done.add([Difference(*fault) for fault in _faults_of_written(batch)])
         done.verified += len(batch)
         report()
-    if chosen.number is None:
-        _verify_conservation(chosen, done, report)
 
 
 def _faults_of_written(batch: Sequence[Invoice]) -> Iterator[tuple[str, str, str]]:
@@ -141,17 +161,10 @@ def _faults_of_written(batch: Sequence[Invoice]) -> Iterator[tuple[str, str, str
         yield number, "written", fault
 
 
-def _verify_conservation(chosen: Chosen, done: Verification, report: Callable[[], None]) -> None:
+def _verify_conservation(some: Sequence[UUID], usage: RawUsage, done: Verification) -> None:
     """Compare whole lives with the raw ledger by rules of its own: what is missing is on no invoice to be looked at."""
-    subscriptions = Subscription.objects.all()
-    if chosen.tenant_ids is not None:
-        subscriptions = subscriptions.filter(tenant__in=chosen.tenant_ids)
-    ids = list(subscriptions.order_by("pk").values_list("pk", flat=True))
-    for start in range(0, len(ids), BATCH_SIZE):
-        some = ids[start : start + BATCH_SIZE]
-        with without_collecting():
-            for found in unbalanced(some):
-                done.add(list(differences_of(found)))
-        done.add([difference_of(parted) for parted in parted_taxes(some)])
-        done.add([Difference(lost.number, "single_item", lost.detail) for lost in items_out_of_place(some)])
-        report()
+    with without_collecting():
+        for found in unbalanced(some, usage.read):
+            done.add(list(differences_of(found)))
+    done.add([difference_of(parted) for parted in parted_taxes(some)])
+    done.add([Difference(lost.number, "single_item", lost.detail) for lost in items_out_of_place(some)])

@@ -5,7 +5,7 @@ from typing import Final
 
 from django.template import Library
 
-from accounts.domain.numbers import number_text
+from accounts.domain.numbers import number_text, short_number_text
 from metering.selectors.operations import QuotaUse
 
 register = Library()
@@ -17,6 +17,12 @@ FULL: Final = 100
 def quantity(number: Decimal | int) -> str:
     """Return a quantity with its thousands grouped and without trailing zeros."""
     return number_text(number)
+
+
+@register.filter
+def used(number: Decimal | int) -> str:
+    """Return a meter's quantity as people read it: `29.166666667` is `29.167`."""
+    return short_number_text(number)
 
 
 @register.filter

@@ -17,7 +17,9 @@ from django.test.utils import override_settings
 from accounts.domain.actor import Actor
 from accounts.models import AuditEntry, Tenant
 from accounts.notices.services.mails import send_queued_mails
-from billing.collection.selectors.providers import described_providers
+from billing.collection.gateways.registry import configured_providers
+from billing.collection.selectors.providers import described_providers, merchant_named
+from billing.collection.services.choosing import choose_provider
 from billing.domain.invoicing.plausibility import AmountCheck
 from billing.domain.statuses import InvoiceStatus
 from billing.ledger.models import ClosedMonth
@@ -40,24 +42,30 @@ from billing.selectors.subscriptions.current import current_subscription
 from billing.services.catalog.plans import create_plan, publish_version
 from billing.services.documents.deliveries import deliver_documents
 from billing.services.invoicing.issuer import update_issuer
-from billing.services.invoicing.payments import record_failed_payment, record_manual_payment, record_payment
+from billing.services.invoicing.payments import record_manual_payment, record_payment
 from billing.services.invoicing.refunding import record_refund
 from billing.services.invoicing.running import run_invoicing
 from billing.services.invoicing.staff_actions import issue_credit_note, mark_uncollectible
 from billing.services.subscriptions.changes import When, cancel_subscription, change_plan
-from billing.services.subscriptions.profiles import billing_profile_of, keep_card, update_billing_profile
+from billing.services.subscriptions.profiles import (
+    billing_profile_of,
+    keep_card,
+    keep_merchant,
+    update_billing_profile,
+)
 from billing.services.subscriptions.standing import refresh_standing
 from billing.services.subscriptions.subscribing import subscribe
 from billing.taxation.services.tax_settings import confirm_tax_rules
 from config.workbench.demo.cast import CHANGED_TAX_TENANT, DemoTenant
 from config.workbench.demo.catalogue import ISSUER, PRODUCTS, drawn_logo, offer_of
+from config.workbench.demo.dunning import decline, declining, follow_up, succeeding
 from metering.alerts.models import ThresholdAlert
 from metering.alerts.services.monitoring import monitor_thresholds
 from metering.domain.event_input import parse_event
 from metering.domain.events import IngestRules, ParsedEvent
-from metering.domain.ledger import Ledger
 from metering.domain.periods import YearMonth, anchored_span
 from metering.selectors.catalog import known_event_types
+from metering.selectors.ledgers import half_of
 from metering.services.ingest import ingest_events
 
 # After this, late usage has arrived and drafts are due.
@@ -67,6 +75,9 @@ LATE_EVENTS: Final = 60
 OPEN_MONTHS: Final = 3
 CARD: Final = next(name for name, _ in described_providers())  # the preferred provider
 TRANSFER: Final = MANUAL_PROVIDER
+PADDLE: Final = "paddle"  # the merchant of record, whose documents are usage statements
+CARD_LABEL: Final = "Visa ending in 4242"
+DECLINED_SINCE: Final = timedelta(days=4)  # so that the demo is in the middle of the schedule
 Act = Callable[[datetime], None]
 
 
@@ -78,6 +89,7 @@ class Story:
     pays_after_days: int = 9
     unpaid_last: int = 0
     is_declined: bool = False
+    declined_boundary: int | None = None
     began_on: str | None = None
     upgrade_after_days: int | None = None
     late_boundary: int | None = None
@@ -105,9 +117,9 @@ STORIES: Final[dict[str, Story]] = {
     "sakura-payments": Story(
         profile={"tax_treatment": "exempt", "tax_exemption_reason": "Services outside of the EU."}
     ),
-    "fjord-robotics": Story(CARD, 1, credit_boundary=3),
+    "fjord-robotics": Story(CARD, 1, credit_boundary=3, declined_boundary=2),
     CHANGED_TAX_TENANT: Story(pays_after_days=6),
-    "bluebird-travel": Story(pays_after_days=18, profile={"payment_days": 30}),
+    "bluebird-travel": Story(PADDLE, 0),
     "atlas-freight": Story(CARD, 0, unpaid_last=1, is_declined=True),
     "oldgate-devices": Story(unpaid_last=3),
 }
@@ -142,6 +154,10 @@ def ensure_subscription(*, planned: DemoTenant, tenant: Tenant, actor: Actor, st
         update_billing_profile(tenant=tenant, changes=story.profile, actor=staff, as_of=tenant.created_at)
     if Subscription.objects.of_tenant(tenant.pk).exists():
         return
+    if story.pays_by == PADDLE:
+        keep_merchant(tenant_id=tenant.pk, merchant=merchant_named(PADDLE))
+        if PADDLE in {provider.name for provider in configured_providers()}:
+            choose_provider(tenant=tenant, provider=PADDLE, actor=staff, as_of=tenant.created_at)
     version = _version(story.began_on or planned.plan)
     subscribe(
         tenant=tenant, plan_version=version, actor=actor, as_of=tenant.created_at + timedelta(hours=2), trial_days=0
@@ -260,7 +276,7 @@ def _report_late(tenant: Tenant, boundary: datetime, moment: datetime) -> None:
         }
         events.append(parse_event(item, n, moment, rules))
     parsed = [event for event in events if isinstance(event, ParsedEvent)]
-    ledger = Ledger(tenant.pk, is_live=True, time_zone=tenant.time_zone, backfill_days=tenant.backfill_days)
+    ledger = half_of(tenant, is_live=True)
     ingest_events(ledger=ledger, events=parsed, api_key_id=None, as_of=moment)
 
 
@@ -274,6 +290,11 @@ def _settle(tenant: Tenant, moment: datetime) -> None:
         pays_at = invoice.finalized_at + timedelta(days=story.pays_after_days, minutes=7)
         is_kept_open = story.unpaid_last and invoice.boundary >= last
         if pays_at > moment or is_kept_open or invoice.boundary == story.takes_back_boundary:
+            continue
+        if invoice.boundary == story.declined_boundary:
+            keep_card(tenant_id=tenant.pk, card_label=CARD_LABEL)
+            decline(invoice, provider=story.pays_by, at=invoice.finalized_at + timedelta(minutes=7))
+            follow_up(tenant=tenant, until=pays_at, charge=succeeding(story.pays_by))
             continue
         record_payment(
             invoice_id=invoice.pk,
@@ -289,9 +310,9 @@ def _settle(tenant: Tenant, moment: datetime) -> None:
 def _finish(tenant: Tenant, actor: Actor, as_of: datetime) -> None:
     """Create what is in progress now: a declined card, a pending change, credit notes, and the money of these."""
     story = STORIES.get(tenant.slug, Story())
-    if story.pays_by == CARD:
-        keep_card(tenant_id=tenant.pk, card_label="Visa ending in 4242")
-    _decline(tenant, story)
+    if story.pays_by in {CARD, PADDLE}:
+        keep_card(tenant_id=tenant.pk, card_label=CARD_LABEL)
+    _decline(tenant, story, as_of)
     for invoice in Invoice.objects.of_tenant(tenant.pk).issued().filter(boundary__isnull=False):
         if invoice.boundary == story.credit_boundary and not hasattr(invoice, "credit_note"):
             reason = "Credited for the outage of two days; agreed with the customer."
@@ -340,24 +361,14 @@ def _move_money(tenant: Tenant, story: Story, actor: Actor, as_of: datetime) -> 
         )  # fmt: skip
 
 
-def _decline(tenant: Tenant, story: Story) -> None:
-    """Record that the card was declined on the day of the invoice, and again three days later."""
+def _decline(tenant: Tenant, story: Story, as_of: datetime) -> None:
+    """Record that the card was declined, and again at each step of the dunning schedule until now."""
     invoice = Invoice.objects.of_tenant(tenant.pk).unpaid().order_by("-boundary").first()
     if not story.is_declined or invoice is None or Payment.objects.filter(invoice=invoice).exists():
         return
     assert invoice.finalized_at is not None, "it is issued"
-    for attempt, days in enumerate((0, 3), start=1):
-        at = invoice.finalized_at + timedelta(days=days, minutes=4)
-        record_failed_payment(
-            invoice_id=invoice.pk,
-            provider=CARD,
-            reference=f"demo-{invoice.number}-{attempt}",
-            amount_minor=invoice.total_minor,
-            currency=invoice.currency,
-            error="Your card has insufficient funds.",
-            occurred_at=at,
-            as_of=at,
-        )
+    decline(invoice, provider=CARD, at=max(invoice.finalized_at + timedelta(minutes=4), as_of - DECLINED_SINCE))
+    follow_up(tenant=tenant, until=as_of, charge=declining(CARD))
 
 
 def _version(code: str) -> PlanVersion:

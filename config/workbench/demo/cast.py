@@ -16,7 +16,7 @@ HISTORY_DAYS: Final = 182
 
 @dataclass(frozen=True, slots=True)
 class DemoQuota:
-    """A quota of a plan: a meter's limit in a month or a day."""
+    """A quota of a plan: a meter's limit in a period."""
 
     meter: str
     period: str
@@ -65,6 +65,9 @@ class DemoKey:
     revoked_days_ago: int | None = None
     expires_in_days: int | None = None
     throttle_rate: int | None = None
+    leaked_days_ago: int | None = None
+    environment: str = ""
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +152,7 @@ PLANS: Final = (
         quotas=(
             DemoQuota("api_requests", "month", Decimal(1_000), is_hard=True),
             DemoQuota("api_requests", "day", Decimal(100), is_hard=False),
+            DemoQuota("api_bytes", "billing", Decimal(40_000_000), is_hard=False),
         ),
     ),
     DemoPlan(
@@ -178,12 +182,17 @@ TENANTS: Final = (
             ("clara.fontaine", Role.VIEWER),
         ),
         keys=(
-            DemoKey("Production", 62, scopes=("events:write", "usage:read", "billing:read", "keys:manage")),
-            DemoKey("Mobile app", 24, throttle_rate=100),
+            DemoKey(
+                "Production", 62,
+                scopes=("events:write", "usage:read", "billing:read", "keys:manage", "webhooks:manage"),
+                environment="production", tags=("frankfurt", "gateway"),
+            ),
+            DemoKey("Mobile app", 24, throttle_rate=100, environment="production", tags=("mobile",)),
             DemoKey("Partner: Harbor", 14, expires_in_days=9),
             DemoKey("Old server", 0, revoked_days_ago=47),
             DemoKey("Dashboards", 0, scopes=("usage:read",)),
-            DemoKey("Staging", 4, KeyKind.TEST),
+            DemoKey("Website", 0, leaked_days_ago=2),
+            DemoKey("Staging", 4, KeyKind.TEST, environment="staging"),
         ),
         rhythm=OFFICE, endpoints=MAPS, hourly_tenths=61, growth_percent=85, spike_days=(12, 58, 131),
     ),

@@ -25,6 +25,7 @@ class DemoCredentials:
     staff_password: str = field(default="", repr=False)
     api_key: str = field(default="", repr=False)
     service_key: str = field(default="", repr=False)
+    webhook_secret: str = field(default="", repr=False)
 
     @classmethod
     def read(cls, path: Path) -> Self:

@@ -15,6 +15,8 @@ from accounts.gateways.circuits import Admission, record_failure
 from accounts.models import Circuit, Discrepancy, JobRun, Membership, Tenant
 from accounts.services.discrepancies import accept_discrepancy, record_findings
 from accounts.services.jobs import run_job
+from billing.collection.domain.comparing import FindingCode
+from billing.collection.models import PaymentFinding
 from config.operations.books import PROOFS
 from config.operations.schedules import planned_job, run_soon
 from config.workbench.demo.cast import MAIN_TENANT
@@ -43,6 +45,27 @@ def add_differences(*, tenants: Sequence[Tenant], actor: Actor, as_of: datetime)
         _settle(by_slug[SETTLED_FOR], actor, (as_of - timedelta(days=23)).replace(hour=2, minute=30))
     if OPEN_FOR in by_slug:
         _leave_open(by_slug[OPEN_FOR], as_of - timedelta(minutes=12))
+
+
+def add_payment_findings(*, tenants: Sequence[Tenant], actor: Actor, as_of: datetime) -> None:
+    """Add two findings of the reconciliation with Stripe, once: one that is settled and gone, and one that waits."""
+    by_slug = {tenant.slug: tenant for tenant in tenants}
+    if PaymentFinding.objects.exists() or not {SETTLED_FOR, OPEN_FOR} <= by_slug.keys():
+        return
+    earlier, last_night = as_of - timedelta(days=21), as_of - timedelta(hours=9)
+    PaymentFinding.objects.create(
+        provider="stripe", subject="payment in_demo_twice", code=FindingCode.TWICE, tenant=by_slug[SETTLED_FOR],
+        ours="one payment", theirs="2 charges that succeeded",
+        explanation="The customer was charged more than once for one invoice.", happened_at=earlier,
+        opened_at=earlier, seen_at=earlier + timedelta(days=1), closed_at=earlier + timedelta(days=2),
+        closed_because="Both sides agree: the check no longer finds it.", settled_at=earlier + timedelta(hours=4),
+        settled_by=actor.label, settlement="Refunded the second charge in Stripe's dashboard.",
+    )  # fmt: skip
+    PaymentFinding.objects.create(
+        provider="stripe", subject="payout po_demo", code=FindingCode.PAYOUT, ours="1,204.00 EUR by its parts",
+        theirs="1,203.50 EUR sent", happened_at=last_night, opened_at=last_night, seen_at=last_night,
+        explanation="A payout is not the sum of the payments, refunds and fees that it consists of.",
+    )  # fmt: skip
 
 
 def queue_proofs() -> None:

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from django.conf import settings
 from django.db import transaction
 
 from accounts.domain.actor import Actor
 from accounts.domain.api_key import KeyKind
 from accounts.domain.scopes import Scope
+from accounts.keys.domain.labels import KeyLabels
 from accounts.keys.services.api_keys import KeyTerms, create_api_key, revoke_api_key
 from accounts.models import ApiKey, Tenant, User
 from accounts.services.tenants import open_tenant, suspend_tenant
@@ -35,16 +37,24 @@ from config.workbench.demo.cast import (
     joined_at_of,
 )
 from config.workbench.demo.catalogue import ADDRESSES
+from config.workbench.demo.completions import add_completions, ensure_ai_tokens
 from config.workbench.demo.credentials import DemoCredentials, digest_of_stored
 from config.workbench.demo.desk import add_acts_of_staff
+from config.workbench.demo.followed_logs import add_followed_log
+from config.workbench.demo.leaks import leak_key
+from config.workbench.demo.meters import ensure_meters
 from config.workbench.demo.mishaps import make_mishaps
-from config.workbench.demo.operations import add_differences, add_export, add_outages
+from config.workbench.demo.operations import add_differences, add_export, add_outages, add_payment_findings
 from config.workbench.demo.people import ensure_customers, ensure_members, ensure_staff
+from config.workbench.demo.reservations import make_reservations
 from config.workbench.demo.taxes import check_tax_ids_by_hand, ensure_taxes
 from config.workbench.demo.usage import add_usage
+from config.workbench.demo.webhooks import add_webhooks
+from metering.domain.http_requests import EVENT_TYPE
 from metering.domain.periods import Period
 from metering.domain.usage_plan_terms import QuotaTerms, UsagePlanTerms
-from metering.models import UsagePlan
+from metering.models import ProductCode, UsagePlan
+from metering.services.product_codes import create_product_code
 from metering.services.usage_plans import assign_usage_plan, create_usage_plan, default_usage_plan
 
 SERVICE_KEY_NAME = "Demo gateway"
@@ -61,8 +71,12 @@ def seed_demo(
     users = ensure_customers(credentials)
     plans = {plan.code: _ensure_plan(plan, staff, as_of) for plan in PLANS}
     began_at = as_of - timedelta(days=HISTORY_DAYS)
+    ensure_meters(actor=_staff_actor(staff), began_at=began_at, as_of=as_of)
+    ensure_ai_tokens(actor=_staff_actor(staff), began_at=began_at, as_of=as_of)
     ensure_catalogue(actor=_staff_actor(staff), as_of=began_at)
     ensure_taxes(actor=_staff_actor(staff), as_of=began_at, now=as_of)
+    if not ProductCode.objects.exists():
+        create_product_code(code="SKU-API-EU", event_type=EVENT_TYPE, actor=_staff_actor(staff), as_of=began_at)
     credentials.service_key = _ensure_service_key(credentials.service_key, staff, as_of)
     added = {}
     for planned in tenants:
@@ -79,15 +93,29 @@ def seed_demo(
         _ensure_suspended(planned, tenant, staff, as_of)
     make_mishaps(api_key=credentials.api_key, as_of=as_of)
     rows = list(Tenant.objects.filter(slug__in=[planned.slug for planned in tenants]))
+    for tenant in rows[:1]:
+        add_completions(tenant=tenant, seed=seed, as_of=as_of)
+        add_followed_log(tenant=tenant, folder=credentials_file.parent, actor=_staff_actor(staff), as_of=as_of)
     check_tax_ids_by_hand(tenants=rows, actor=_staff_actor(staff))
     add_invoices(tenants=rows, actor=_staff_actor(staff), as_of=as_of)
+    # After the upgrades, which invoicing plays: the plan before them refuses every reservation.
+    make_reservations(api_key=credentials.api_key, as_of=as_of)
     add_acts_of_staff(actor=_staff_actor(staff), colleague=_colleague_of(staff), as_of=as_of)
     close_old_months(actor=_staff_actor(staff), as_of=as_of)
     add_export(tenants=rows, as_of=as_of - EXPORTED_BEFORE)
     add_alerts(tenants=rows, as_of=as_of)  # drops the mail of the export, too
     receive_samples(as_of=as_of)
     add_differences(tenants=rows, actor=_staff_actor(staff), as_of=as_of)
+    add_payment_findings(tenants=rows, actor=_staff_actor(staff), as_of=as_of)
     add_outages()
+    credentials.webhook_secret = add_webhooks(
+        tenants=rows,
+        receiver_url=settings.DEMO_RECEIVER_URL,
+        secret=credentials.webhook_secret,
+        actor=_staff_actor(staff),
+        as_of=as_of,
+    )
+    credentials.write(credentials_file)
     return added
 
 
@@ -163,11 +191,14 @@ def _make_key(planned: DemoKey, tenant: Tenant, actor: Actor, as_of: datetime) -
             throttle_rate=planned.throttle_rate,
             throttle_burst=None if planned.throttle_rate is None else planned.throttle_rate * 2,
         ),
+        labels=KeyLabels(planned.environment, planned.tags),
         actor=actor,
         as_of=tenant.created_at + timedelta(hours=1),
     )
     if planned.revoked_days_ago is not None:
         revoke_api_key(key=created.key, actor=actor, as_of=as_of - timedelta(days=planned.revoked_days_ago))
+    if planned.leaked_days_ago is not None:
+        leak_key(created=created, tenant=tenant, owner=actor, as_of=as_of - timedelta(days=planned.leaked_days_ago))
     return created.secret
 
 

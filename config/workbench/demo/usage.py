@@ -12,15 +12,16 @@ from accounts.domain.api_key import KeyKind
 from accounts.models import ApiKey, Tenant
 from billing.models import Subscription
 from config.workbench.demo.cast import DemoTenant
+from config.workbench.demo.receipt import receipt_times
 from config.workbench.demo.traffic import ID_PREFIX, DemoRequest, requests_within
 from metering.domain.event_bodies import EVENTS_PER_BATCH_MAX
 from metering.domain.event_input import parse_event
 from metering.domain.events import IngestRules, ParsedEvent
 from metering.domain.http_requests import EVENT_TYPE
-from metering.domain.ledger import Ledger
 from metering.domain.periods import anchored_span
 from metering.models import Event
 from metering.selectors.catalog import known_event_types
+from metering.selectors.ledgers import half_of
 from metering.services.ingest import ingest_events
 from metering.services.limits.counting import forget_counters
 
@@ -44,10 +45,11 @@ def add_usage(*, planned: DemoTenant, tenant: Tenant, seed: str, as_of: datetime
     )
     rules = IngestRules(window_start=tenant.created_at, latest=as_of, known_types=known_event_types())
     batches = _batches(requests, as_of, _boundaries(tenant, as_of))
-    added = sum(_store(tenant, keys, batch, rules) for batch in batches)
+    receipt_of = receipt_times(tenant, as_of=as_of)
+    added = sum(_store(tenant, keys, batch, rules, receipt_of(batch[-1].occurred_at)) for batch in batches)
     for is_live in (True, False):
         with transaction.atomic():
-            forget_counters(ledger=_ledger(tenant, is_live=is_live), as_of=as_of)
+            forget_counters(ledger=half_of(tenant, is_live=is_live), as_of=as_of)
     return added
 
 
@@ -108,9 +110,10 @@ def _hour(request: DemoRequest) -> datetime:
     return request.occurred_at.replace(minute=0, second=0, microsecond=0)
 
 
-def _store(tenant: Tenant, keys: dict[str, ApiKey], batch: list[DemoRequest], rules: IngestRules) -> int:
-    """Report a batch key by key. It is received when its last request was completed."""
-    received_at = batch[-1].occurred_at
+def _store(
+    tenant: Tenant, keys: dict[str, ApiKey], batch: list[DemoRequest], rules: IngestRules, received_at: datetime
+) -> int:
+    """Report a batch key by key. It is received when its last request was completed, or now if that day is signed."""
     added = 0
     for name in sorted({request.key_name for request in batch}):
         key = keys[name]
@@ -119,7 +122,7 @@ def _store(tenant: Tenant, keys: dict[str, ApiKey], batch: list[DemoRequest], ru
         ]
         used_at = max(request.occurred_at for request in batch if request.key_name == name)
         ApiKey.objects.filter(pk=key.pk).update(last_used_at=used_at)
-        ledger = _ledger(tenant, is_live=key.kind != KeyKind.TEST)
+        ledger = half_of(tenant, is_live=key.kind != KeyKind.TEST)
         added += len(ingest_events(ledger=ledger, events=events, api_key_id=key.pk, as_of=received_at).accepted)
     return added
 
@@ -134,7 +137,3 @@ def _parsed(request: DemoRequest, index: int, received_at: datetime, rules: Inge
     event = parse_event(item, index, received_at, rules)
     assert isinstance(event, ParsedEvent), f"the demo created an event that is refused: {event}"
     return event
-
-
-def _ledger(tenant: Tenant, *, is_live: bool) -> Ledger:
-    return Ledger(tenant.pk, is_live, tenant.time_zone, tenant.backfill_days)

@@ -12,6 +12,7 @@ from config.workbench.fakestripe.parameters import decode
 from config.workbench.fakestripe.rendering import render
 from config.workbench.fakestripe.routes import dispatch
 from config.workbench.fakestripe.store import API_VERSION, Store
+from config.workbench.faults import Fault, Faults
 
 KEY = re.compile(r"(sk|rk)_test_[A-Za-z0-9]{24,}")
 REQUESTS_KEPT_MAX = 5_000
@@ -43,19 +44,23 @@ class Api:
 
     def __init__(self, store: Store) -> None:
         self.store = store
+        self.faults = Faults()
         self.reset()
 
     def reset(self) -> None:
         self.requests: list[Json] = []
-        self.failures: list[Json] = []
+        self.faults.reset()
         self.latency_seconds = 0.0
 
     def respond(self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes) -> Answer | None:
-        """Respond to a call, or return None if a test has planned that the connection drops."""
+        """Respond to a call, or return None if the connection is to drop."""
         request_id = "req_" + secrets.token_hex(8)
+        fault = self.faults.next(method, f"/v1/{path}")
         with self.store.lock:
-            answer = self._respond(method, path, query, headers, body, request_id=request_id)
+            answer = self._respond(method, path, query, headers, body, request_id=request_id, fault=fault)
             self.store.commit()
+        if fault is not None:
+            self.faults.wait(fault)
         if answer is not None:
             answer.headers |= {"Request-Id": request_id, "Stripe-Version": _version(headers)}
             if answer.status >= 400:
@@ -65,23 +70,30 @@ class Api:
         return answer
 
     def _respond(
-        self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes, *, request_id: str
+        self,
+        method: str,
+        path: str,
+        query: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        *,
+        request_id: str,
+        fault: Fault | None,
     ) -> Answer | None:
         try:
             authenticate(headers.get("authorization", ""))
             parameters = decode("&".join(filter(None, [query, body.decode()])))
             key = headers.get("idempotency-key") if method == "POST" else None
             self._note(method, path, parameters, headers, key)
-            failure = self._planned_failure(method, path)
-            if failure is not None and not failure["is_after"]:
-                return _failed(failure)
+            if fault is not None and not fault.is_after:
+                return _failed(fault)
             self.store.request = {"id": request_id, "idempotency_key": key}
             answer = self._once(method, path, parameters, key)
         except StripeError as error:
             return Answer(error.status, error.body)
         except UnicodeDecodeError:
             return Answer(400, StripeError("Invalid request: the body is not UTF-8.").body)
-        return _failed(failure) if failure is not None else answer
+        return _failed(fault) if fault is not None else answer
 
     def _once(self, method: str, path: str, parameters: Json, key: str | None) -> Answer:
         """Run the call, or replay the response of the same key."""
@@ -120,14 +132,6 @@ class Api:
         self.requests.append(entry | {"idempotency_key": key})
         del self.requests[:-REQUESTS_KEPT_MAX]
 
-    def _planned_failure(self, method: str, path: str) -> Json | None:
-        for failure in self.failures:
-            fits = failure["method"] in {"*", method} and re.fullmatch(failure["path"], f"/v1/{path}")
-            if fits and failure["times"] > 0:
-                failure["times"] -= 1
-                return failure
-        return None
-
 
 def authenticate(header: str) -> None:
     """Accept a test key as bearer token or as the user of basic authentication."""
@@ -149,13 +153,11 @@ def _version(headers: Mapping[str, str]) -> str:
     return headers.get("stripe-version") or API_VERSION
 
 
-def _failed(failure: Json) -> Answer | None:
-    status = failure["status"]
-    if status == 0:
+def _failed(fault: Fault) -> Answer | None:
+    if fault.status <= 0:
         return None
-    kind = {429: "rate_limit_error"}.get(status, "api_error" if status >= 500 else "invalid_request_error")
-    error = StripeError(failure["message"], status=status, kind=kind, code=failure.get("code"))
-    return Answer(status, error.body)
+    kind = {429: "rate_limit_error"}.get(fault.status, "api_error" if fault.status >= 500 else "invalid_request_error")
+    return Answer(fault.status, StripeError(fault.message, status=fault.status, kind=kind, code=fault.code).body)
 
 
 def _shown(store: Store, result: Json, expand: Any) -> Json:

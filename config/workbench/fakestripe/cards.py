@@ -21,13 +21,14 @@ class Refusal:
 
 @dataclasses.dataclass(frozen=True)
 class Card:
-    """One test card."""
+    """One test card. One that `is_confirmed_by_customer` pays on a page, and is refused otherwise."""
 
     number: str
     name: str
     brand: str = "visa"
     refusal: Refusal | None = None
     is_saved_without_complaint: bool = True
+    is_confirmed_by_customer: bool = False
 
     @property
     def last4(self) -> str:
@@ -48,6 +49,7 @@ def _bad(number: str, name: str, code: str, decline_code: str | None, message: s
     return Card(number, name, refusal=refusal, is_saved_without_complaint=False)
 
 
+CONFIRM = "authentication_required"
 DECLINED = "Your card was declined."
 GOOD = Card("4242424242424242", "pm_card_visa")
 CARDS = (
@@ -82,6 +84,12 @@ CARDS = (
         "4000000000000341",
         "pm_card_chargeCustomerFail",
         refusal=Refusal("card_declined", "generic_decline", DECLINED),
+    ),
+    Card(
+        "4000002760003184",
+        "pm_card_authenticationRequired",
+        refusal=Refusal(CONFIRM, CONFIRM, "Your card was declined. This transaction requires authentication."),
+        is_confirmed_by_customer=True,
     ),
 )
 BY_NUMBER = {card.number: card for card in CARDS}

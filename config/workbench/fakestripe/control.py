@@ -8,8 +8,11 @@ from config.workbench.fakestripe.deliveries import Deliveries
 from config.workbench.fakestripe.errors import Json, StripeError
 from config.workbench.fakestripe.events import emit
 from config.workbench.fakestripe.invoices import attempt, finalize
+from config.workbench.fakestripe.payouts import pay_out
+from config.workbench.fakestripe.refunds import close_dispute, fail_refund, open_dispute
 from config.workbench.fakestripe.store import Store
 from config.workbench.fakestripe.subscriptions import LIVE, cancel, ends_at, renew
+from config.workbench.faults import Fault
 
 PERIODS_PER_TICK_MAX = 100
 
@@ -36,9 +39,9 @@ class Control:
 
         With `is_after`, the request is carried out before it fails, as in an ambiguous error.
         """
-        message = more.pop("message", "An unknown error occurred")
-        planned = {"method": method, "path": path, "status": status, "times": times, "is_after": is_after}
-        self.api.failures.append({**planned, "message": message, **more})
+        fault = Fault(path, status, method=method, times=times, is_after=is_after, code=more.get("code"))
+        fault.message = more.get("message", fault.message)
+        self.api.faults.plan(fault)
 
     def advance(self, seconds: int) -> None:
         """Move the fake's clock, and do what becomes due meanwhile."""
@@ -52,6 +55,30 @@ class Control:
             subscription = self.store.get("subscription", subscription_id)
             self.store.advance(max(0, ends_at(self.store, subscription) - self.store.now()))
         self.tick()
+
+    def dispute(self, payment_intent_id: str, status: str | None = None) -> Json:
+        """Open a dispute of a payment; an inquiry has the status `warning_needs_response`."""
+        return self._do(lambda: open_dispute(self.store, payment_intent_id, status or "needs_response"))
+
+    def close_dispute(self, dispute_id: str, status: str) -> Json:
+        """Close a dispute: `won`, `lost` or `warning_closed`."""
+        return self._do(lambda: close_dispute(self.store, dispute_id, status))
+
+    def fail_refund(self, refund_id: str) -> Json:
+        """Fail a refund: the customer's bank returns it."""
+        return self._do(lambda: fail_refund(self.store, refund_id))
+
+    def pay_out(self, *, failure: str = "") -> Json:
+        """Send what came in to the seller's bank; with a failure it does not arrive."""
+        return self._do(lambda: pay_out(self.store, failure=failure))
+
+    def _do(self, work: Callable[[], Json]) -> Json:
+        with self.store.lock:
+            self.store.request = {"id": None, "idempotency_key": None}
+            done = work()
+            self.store.commit()
+        self.flush()
+        return done
 
     def tick(self) -> None:
         """Run what is due: renewals, ends, automatic finalizing, another try for a failed payment."""
@@ -103,11 +130,18 @@ class Control:
         calls: dict[tuple[str, str], Callable[[Json], Any]] = {
             ("POST", "reset"): lambda _: self.reset(),
             ("POST", "fail"): self._fail,
+            ("POST", "storm"): lambda given: self.api.faults.begin_storm(
+                seed=int(given.get("seed", 0)), rate=float(given["rate"])
+            ),
             ("POST", "latency"): lambda given: setattr(self.api, "latency_seconds", float(given["seconds"])),
             ("POST", "advance"): self._advance,
             ("POST", "deliver"): self._deliver,
             ("POST", "mode"): self._mode,
             ("POST", "resend"): lambda given: self._resend(given["event"]),
+            ("POST", "dispute"): lambda given: self.dispute(given["payment_intent"], given.get("status"))["id"],
+            ("POST", "close_dispute"): lambda given: self.close_dispute(given["dispute"], given["status"])["id"],
+            ("POST", "fail_refund"): lambda given: self.fail_refund(given["refund"])["id"],
+            ("POST", "pay_out"): lambda given: self.pay_out(failure=given.get("failure", ""))["id"],
             ("GET", "requests"): lambda _: self.api.requests,
             ("GET", "deliveries"): lambda _: self.deliveries.log,
             ("GET", "usage"): lambda _: self.store.all("billing.meter_event"),

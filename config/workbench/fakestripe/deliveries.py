@@ -147,7 +147,7 @@ class Deliveries:
             event = self.store.objects["event"].get(event_id)
             if event is None:
                 return True
-            body = body_of(self.store, event)
+            body = self.body_of(event)
             registered = self.store.all("webhook_endpoint", status="enabled")
         targets = [*self.receivers.values()]
         targets += [
@@ -159,18 +159,25 @@ class Deliveries:
         if is_taken:
             with self.store.lock:
                 if event_id in self.store.objects["event"]:
-                    self.store.update(event, pending_webhooks=0)
+                    self.store.note_taken(event)
                     self.store.commit()
         return is_taken
 
-    def _post(self, receiver: Json, body: bytes, event: Json) -> int | str:
+    def body_of(self, event: Json) -> bytes:
+        """Return an event as it is sent."""
+        return body_of(self.store, event)
+
+    def headers_of(self, body: bytes, secret: str) -> dict[str, str]:
+        """Return the headers of a delivery, with its signature."""
         # The receiver compares with its own clock, so this is the real time and not the fake's.
-        header = signature(body, receiver["secret"], timestamp=int(time.time()))
-        headers = {
+        return {
             "Content-Type": "application/json; charset=utf-8",
-            "Stripe-Signature": header,
+            "Stripe-Signature": signature(body, secret, timestamp=int(time.time())),
             "User-Agent": "Stripe/1.0 (fake; +https://stripe.com/docs/webhooks)",
         }
+
+    def _post(self, receiver: Json, body: bytes, event: Json) -> int | str:
+        headers = self.headers_of(body, receiver["secret"])
         request = urllib.request.Request(receiver["url"], data=body, headers=headers)  # noqa: S310 - the address of our own web server
         answer: int | str
         try:

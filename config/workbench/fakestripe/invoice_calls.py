@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from config.workbench.fakestripe.customers import live_customer
 from config.workbench.fakestripe.errors import Json, invalid, missing
 from config.workbench.fakestripe.events import change, emit
 from config.workbench.fakestripe.invoice_shapes import add_lines, add_up, item_parent, new_invoice, new_line
@@ -22,7 +23,7 @@ COLLECTION_METHODS = ("charge_automatically", "send_invoice")
 
 
 def create_invoice(store: Store, parameters: Json) -> Json:
-    customer = store.get("customer", required(parameters, "customer"), "customer")
+    customer = live_customer(store, required(parameters, "customer"), "customer")
     method = choice(parameters, "collection_method", COLLECTION_METHODS, "charge_automatically")
     due_date, days = number(parameters, "due_date"), number(parameters, "days_until_due")
     if method == "charge_automatically" and (due_date or days is not None):
@@ -190,7 +191,7 @@ def create_invoice_item(store: Store, parameters: Json) -> Json:
     customer_id = text(parameters, "customer") or (invoice and invoice["customer"])
     if customer_id is None:
         raise missing("customer")
-    customer = store.get("customer", customer_id, "customer")
+    customer = live_customer(store, customer_id, "customer")
     if invoice is not None:
         if invoice["customer"] != customer["id"]:
             raise invalid("The invoice belongs to another customer.", "invoice")

@@ -1,5 +1,7 @@
 """Invoices: their life from the draft to the payment."""
 
+from config.workbench.fakestripe.cards import CONFIRM
+from config.workbench.fakestripe.customers import live_customer
 from config.workbench.fakestripe.errors import CardDeclinedError, Json, StripeError, invalid
 from config.workbench.fakestripe.events import change, emit
 from config.workbench.fakestripe.payment_methods import payment_method_named
@@ -46,7 +48,7 @@ def finalize(store: Store, invoice: Json) -> None:
     """Set its number; it does not change from now on. An invoice of zero is paid at once."""
     require_status(invoice, "draft", verb="finalize")
     now = store.now()
-    customer = store.get("customer", invoice["customer"])
+    customer = live_customer(store, invoice["customer"])
     number = customer["next_invoice_sequence"]
     store.update(customer, next_invoice_sequence=number + 1)
     is_sent = invoice["collection_method"] == "send_invoice"
@@ -82,34 +84,42 @@ def _advance(store: Store, invoice: Json) -> None:
         attempt(store, invoice)
 
 
-def attempt(store: Store, invoice: Json, method: Json | None = None) -> StripeError | None:
-    """Try to collect. Return the error if the card is declined."""
+def attempt(
+    store: Store, invoice: Json, method: Json | None = None, *, is_manual: bool = False, is_on_page: bool = False
+) -> StripeError | None:
+    """Try to collect. Return the error if the card is declined.
+
+    A manual attempt after the first is not counted, as at Stripe.
+    """
+    count = invoice["attempt_count"] + (not is_manual or not invoice["attempt_count"])
     chosen = method or default_method(store, invoice)
     if chosen is None:
         message = (
             "There is no `default_payment_method` set on this Customer or Invoice. Please set a "
             "`default_payment_method`."
         )
-        return _note_failure(store, invoice, StripeError(message, code="invoice_payment_intent_requires_action"))
+        return _note_failure(store, invoice, StripeError(message, code="missing_payment_method"), count)
     payment = open_payment(store, invoice)
     intent = store.get("payment_intent", payment["payment"]["payment_intent"])
     try:
-        charge_card(store, intent, chosen)
+        charge_card(store, intent, chosen, is_on_page=is_on_page)
     except CardDeclinedError as refused:
-        return _note_failure(store, invoice, refused)
-    store.update(invoice, attempt_count=invoice["attempt_count"] + 1)
+        if refused.error.get("code") == CONFIRM:
+            emit(store, "invoice.payment_action_required", invoice)
+        return _note_failure(store, invoice, refused, count)
+    store.update(invoice, attempt_count=count)
     mark_paid(store, invoice)
     return None
 
 
-def _note_failure(store: Store, invoice: Json, refused: StripeError) -> StripeError:
-    count = invoice["attempt_count"] + 1
+def _note_failure(store: Store, invoice: Json, refused: StripeError, count: int) -> StripeError:
+    before = invoice["attempt_count"]
     is_retried = invoice["auto_advance"] and invoice["collection_method"] == "charge_automatically"
     is_retried = is_retried and count <= len(DAYS_BETWEEN_ATTEMPTS)
     after = store.now() + DAYS_BETWEEN_ATTEMPTS[count - 1] * DAY if is_retried else None
     store.update(invoice, attempted=True, attempt_count=count, next_payment_attempt=after)
     emit(store, "invoice.payment_failed", invoice)
-    emit(store, "invoice.updated", invoice, {"attempt_count": count - 1})
+    emit(store, "invoice.updated", invoice, {"attempt_count": before})
     _update_subscription(store, invoice)
     return refused
 
@@ -203,6 +213,6 @@ def close(store: Store, invoice: Json, *, status: str, transition: str, event: s
 def pay_with(store: Store, invoice: Json, name: str | None) -> None:
     """Charge the named card or the default one, for the call `pay`. Raise if it is declined."""
     require_status(invoice, "open", "uncollectible", verb="pay")
-    refused = attempt(store, invoice, payment_method_named(store, name) if name else None)
+    refused = attempt(store, invoice, payment_method_named(store, name) if name else None, is_manual=True)
     if refused is not None:
         raise refused

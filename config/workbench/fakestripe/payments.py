@@ -1,11 +1,13 @@
 """Payment intents, and their charges of a card."""
 
 from config.workbench.fakestripe.cards import Refusal, declined
+from config.workbench.fakestripe.customers import live_customer
 from config.workbench.fakestripe.errors import CardDeclinedError, Json, invalid, missing
 from config.workbench.fakestripe.events import change, emit
 from config.workbench.fakestripe.lists import page
 from config.workbench.fakestripe.parameters import flag, merged_metadata, required, required_number, text
 from config.workbench.fakestripe.payment_methods import attach, card_of, payment_method_named
+from config.workbench.fakestripe.payouts import add_entry
 from config.workbench.fakestripe.store import Store
 
 
@@ -56,9 +58,10 @@ def new_intent(
     return intent
 
 
-def charge_card(store: Store, intent: Json, method: Json) -> Json:
+def charge_card(store: Store, intent: Json, method: Json, *, is_on_page: bool = False) -> Json:
     """Charge the card. If the bank declines it, store the failed attempt and raise."""
-    refusal = card_of(method).refusal
+    card = card_of(method)
+    refusal = None if is_on_page and card.is_confirmed_by_customer else card.refusal
     charge = _new_charge(store, intent, method, refusal)
     if refusal is None:
         store.update(
@@ -136,7 +139,7 @@ def _new_charge(store: Store, intent: Json, method: Json, refusal: Refusal | Non
         transfer_group=None,
     )
     if has_succeeded:
-        store.update(charge, balance_transaction=_balance_transaction(store, charge)["id"])
+        store.update(charge, balance_transaction=add_entry(store, charge, charge["amount"], "charge")["id"])
     return charge
 
 
@@ -154,25 +157,6 @@ def _outcome(refusal: Refusal | None) -> Json:
     }
 
 
-def _balance_transaction(store: Store, charge: Json) -> Json:
-    return store.add(
-        "balance_transaction",
-        amount=charge["amount"],
-        available_on=store.now(),
-        balance_type="payments",
-        currency=charge["currency"],
-        description=charge["description"],
-        exchange_rate=None,
-        fee=0,
-        fee_details=[],
-        net=charge["amount"],
-        reporting_category="charge",
-        source=charge["id"],
-        status="available",
-        type="charge",
-    )
-
-
 # The calls
 
 
@@ -182,7 +166,7 @@ def create_payment_intent(store: Store, parameters: Json) -> Json:
         raise invalid("This value must be greater than or equal to 1.", "amount", "parameter_invalid_integer")
     customer = text(parameters, "customer")
     if customer:
-        store.get("customer", customer, "customer")
+        live_customer(store, customer, "customer")
     intent = new_intent(
         store,
         amount=amount,
@@ -244,7 +228,7 @@ def retrieve_balance_transaction(store: Store, _parameters: Json, id_: str) -> J
 def save_and_charge(store: Store, intent: Json, method: Json) -> CardDeclinedError | None:
     """Charge a card, and save it with the customer if it pays. Return the error if it is declined."""
     try:
-        charge_card(store, intent, method)
+        charge_card(store, intent, method, is_on_page=True)
     except CardDeclinedError as refused:
         return refused
     if intent["customer"] and not method["customer"]:

@@ -13,6 +13,8 @@ from config.workbench.fakestripe import (
     meters,
     payment_methods,
     payments,
+    payouts,
+    refunds,
 )
 from config.workbench.fakestripe import subscription_calls as subscriptions
 from config.workbench.fakestripe.errors import Json, StripeError
@@ -136,8 +138,14 @@ ROUTES = [
         list=payments.list_payment_intents,
         retrieve=payments.retrieve_payment_intent,
     ),
+    *_resource(
+        "refunds", "Refund", create=refunds.create_refund, list=refunds.list_refunds, retrieve=refunds.retrieve_refund
+    ),
+    *_resource("disputes", "Dispute", list=refunds.list_disputes, retrieve=refunds.retrieve_dispute),
     *_resource("charges", "Charge", list=payments.list_charges, retrieve=payments.retrieve_charge),
     Route("GET", "balance_transactions/*", payments.retrieve_balance_transaction),
+    Route("GET", "balance_transactions", payouts.list_balance_transactions, "BalanceTransactionListParams"),
+    Route("GET", "payouts", payouts.list_payouts, "PayoutListParams"),
     Route("POST", "payment_methods/*/attach", payment_methods.attach_payment_method, "PaymentMethodAttachParams"),
     Route("POST", "payment_methods/*/detach", payment_methods.detach_payment_method, "PaymentMethodDetachParams"),
     *_resource(

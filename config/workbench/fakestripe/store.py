@@ -31,6 +31,8 @@ PREFIXES = {
     "ch": "charge",
     "txn": "balance_transaction",
     "re": "refund",
+    "po": "payout",
+    "du": "dispute",
     "sub": "subscription",
     "si": "subscription_item",
     "in": "invoice",
@@ -102,6 +104,10 @@ class Store:
         item.update(fields)
         self.changed[item["object"], item["id"]] = None
         return item
+
+    def note_taken(self, event: Json) -> None:
+        """Store that every receiver has accepted an event."""
+        self.update(event, pending_webhooks=0)
 
     def remove(self, kind: str, id_: str) -> None:
         del self.objects[kind][id_]

@@ -20,7 +20,16 @@ from config.workbench.runner.session import READY_SECONDS_MAX, Session
 
 STOP_SECONDS_MAX = 40
 # All that an installation keeps in its data directory. Nothing else there may be deleted.
-KEPT_FILES = ("demo.json", "secret_key", "prepared", FILE_NAME, "runner.json", "runner.lock", "stripe.jsonl")
+KEPT_FILES = (
+    "demo.json",
+    "secret_key",
+    "prepared",
+    FILE_NAME,
+    "runner.json",
+    "runner.lock",
+    "stripe.jsonl",
+    "paddle.jsonl",
+)
 KEPT_DIRECTORIES = ("static", "media")
 
 
@@ -34,7 +43,7 @@ def run(plan: RunPlan) -> None:
         if count := end_orphans(plan):
             say(f"Stopped {count} processes that an earlier run left behind.")
         plan.refuse_taken_port()
-        Session(plan.with_fake_stripe(), ownership).serve()
+        Session(plan.with_fake_stripe().with_fake_paddle().with_receiver(), ownership).serve()
 
 
 def show_running(plan: RunPlan, ownership: Ownership) -> None:
@@ -44,6 +53,10 @@ def show_running(plan: RunPlan, ownership: Ownership) -> None:
     running = RunPlan.from_environment({**plan.environment, "PORT": str(port)})
     if stripe_port := note.get("stripe_port"):
         running = running.with_fake_stripe(stripe_port)
+    if paddle_port := note.get("paddle_port"):
+        running = running.with_fake_paddle(paddle_port)
+    if receiver_port := note.get("receiver_port"):
+        running = running.with_receiver(receiver_port)
     session = Session(running, ownership)
     deadline = time.monotonic() + READY_SECONDS_MAX
     while (answer := session.readiness()) is not None:

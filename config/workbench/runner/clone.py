@@ -40,15 +40,20 @@ def variables_missing(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def environment_of_run(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of a command on the run: the same port and, while it runs, the same fake Stripe.
+    """Return the environment of a command on the run: the same port and, while it runs, the same fakes.
 
     The command is not one of the run's own processes, which `make stop` ends.
     """
     data_dir = RunPlan.from_environment(environment).data_dir
     port = _remembered_port(data_dir)
     plan = RunPlan.from_environment(environment if port is None else {"PORT": str(port), **environment})
-    if stripe_port := Ownership(data_dir).read_note().get("stripe_port"):
+    note = Ownership(data_dir).read_note()
+    if stripe_port := note.get("stripe_port"):
         plan = plan.with_fake_stripe(stripe_port)
+    if paddle_port := note.get("paddle_port"):
+        plan = plan.with_fake_paddle(paddle_port)
+    if receiver_port := note.get("receiver_port"):
+        plan = plan.with_receiver(receiver_port)
     return {name: value for name, value in plan.environment.items() if name != OWNER_VARIABLE}
 
 

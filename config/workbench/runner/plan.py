@@ -17,13 +17,20 @@ CHECKOUT = Path(__file__).resolve().parents[3]
 HOST = "127.0.0.1"
 PORT_DEFAULT, PORT_MAX = 8000, 65535
 DATABASE_NAME = "countinghouse"
-FAKE_STRIPE = "config.workbench.fakestripe"
+FAKE_STRIPE, FAKE_PADDLE = "config.workbench.fakestripe", "config.workbench.fakepaddle"
+RECEIVER = "config.workbench.receiver"
 # This marks the processes of one data directory, so that orphans of a killed runner are found.
 OWNER_VARIABLE = "COUNTINGHOUSE_RUN"
 # The fake Stripe's port, counted from the web server's: 8000 has 12111 beside it.
 STRIPE_PORT_DISTANCE = 4111
-# Publicly known, and valid only for the fake: nothing real was ever signed with them.
+PADDLE_PORT_DISTANCE = 4211
+RECEIVER_PORT_DISTANCE = 4112
+# Where the receiver of webhooks is: endpoints may be there during development.
+THIS_MACHINE = "127.0.0.0/8,::1/128"
+# Publicly known, and valid only for the fakes: nothing real was ever signed with them.
 FAKE_STRIPE_KEY, FAKE_STRIPE_WEBHOOK_SECRET = "sk_test_countinghouseFakeStripe000", "whsec_countinghouseFakeStripe"
+FAKE_PADDLE_KEY = "pdl_sdbx_apikey_countinghouseFakePaddle"
+FAKE_PADDLE_WEBHOOK_SECRET = "pdl_ntfset_countinghouseFakePaddle"  # noqa: S105 - as above
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +44,8 @@ class RunPlan:
     database: EmbeddedPostgres | None
     environment: Mapping[str, str] = dataclasses.field(repr=False)  # holds secrets
     stripe_port: int | None = None
+    paddle_port: int | None = None
+    receiver_port: int | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -74,20 +83,60 @@ class RunPlan:
 
         Return it without one if a key is set, or in production.
         """
-        is_development = self.environment["COUNTINGHOUSE_PROFILE"] == "development"
-        if not is_development or self.environment.get("STRIPE_SECRET_KEY"):
+        port = self._port_of_fake("STRIPE_SECRET_KEY", running_port, STRIPE_PORT_DISTANCE)
+        if port is None:
             return self
-        wished = self.port + STRIPE_PORT_DISTANCE
-        port = running_port or _free_port(wished if wished <= PORT_MAX else self.port - STRIPE_PORT_DISTANCE)
         wiring = {
             "STRIPE_SECRET_KEY": FAKE_STRIPE_KEY,
             "STRIPE_API_HOST": f"http://{HOST}:{port}",
             "STRIPE_WEBHOOK_SECRET": FAKE_STRIPE_WEBHOOK_SECRET,
             "STRIPE_WEBHOOK_UUID": self.environment.get("STRIPE_WEBHOOK_UUID") or DEVELOPMENT_WEBHOOK_UUID,
-            # Stripe's library reads a proxy from the environment, also for an address on this machine.
-            **{name: ",".join(filter(None, [self.environment.get(name), HOST])) for name in ("NO_PROXY", "no_proxy")},
+            **self._without_proxy(),
         }
         return dataclasses.replace(self, stripe_port=port, environment={**self.environment, **wiring})
+
+    def with_fake_paddle(self, running_port: int = 0) -> Self:
+        """Return the plan with a fake Paddle, as `with_fake_stripe` does."""
+        port = self._port_of_fake("PADDLE_API_KEY", running_port, PADDLE_PORT_DISTANCE)
+        if port is None:
+            return self
+        wiring = {
+            "PADDLE_API_KEY": FAKE_PADDLE_KEY,
+            "PADDLE_API_HOST": f"http://{HOST}:{port}",
+            "PADDLE_CHECKOUT_URL": f"http://{HOST}:{port}/checkout",
+            "PADDLE_WEBHOOK_SECRET": FAKE_PADDLE_WEBHOOK_SECRET,
+            **self._without_proxy(),
+        }
+        return dataclasses.replace(self, paddle_port=port, environment={**self.environment, **wiring})
+
+    def _port_of_fake(self, key: str, running_port: int, distance: int) -> int | None:
+        """Return the port of a provider's fake; None if its key is set, or in production."""
+        if self.environment["COUNTINGHOUSE_PROFILE"] != "development" or self.environment.get(key):
+            return None
+        wished = self.port + distance
+        return running_port or _free_port(wished if wished <= PORT_MAX else self.port - distance)
+
+    def _without_proxy(self) -> dict[str, str]:
+        """Return the variables by which providers' libraries use no proxy for an address on this machine."""
+        names = ("NO_PROXY", "no_proxy")
+        said = {name: self.environment.get(name, "") for name in names}
+        return {
+            name: ",".join(filter(None, [text, "" if HOST in text.split(",") else HOST])) for name, text in said.items()
+        }
+
+    @property
+    def paddle_url(self) -> str:
+        """Return the address of the fake Paddle, if there is one."""
+        return f"http://{HOST}:{self.paddle_port}" if self.paddle_port else ""
+
+    @property
+    def paddle_command(self) -> list[str]:
+        """Return the command of the fake Paddle, which keeps its state between runs, too."""
+        return [
+            *(sys.executable, "-m", FAKE_PADDLE, "--port", str(self.paddle_port)),
+            *("--webhook-url", f"http://{HOST}:{self.port}/webhooks/paddle"),
+            *("--state", str(self.data_dir / "paddle.jsonl")),
+        ]
 
     @property
     def stripe_url(self) -> str:
@@ -104,6 +153,29 @@ class RunPlan:
             *("--webhook-url", webhook),
             *("--state", str(self.data_dir / "stripe.jsonl")),
         ]
+
+    def with_receiver(self, running_port: int = 0) -> Self:
+        """Return the plan with a receiver of webhooks, the running one or a new one; without one in production."""
+        if self.environment["COUNTINGHOUSE_PROFILE"] != "development":
+            return self
+        wished = self.port + RECEIVER_PORT_DISTANCE
+        port = running_port or _free_port(wished if wished <= PORT_MAX else self.port - RECEIVER_PORT_DISTANCE)
+        wiring = {
+            "DEMO_RECEIVER_URL": f"http://{HOST}:{port}",
+            "WEBHOOK_ALLOWED_NETWORKS": self.environment.get("WEBHOOK_ALLOWED_NETWORKS") or THIS_MACHINE,
+        }
+        return dataclasses.replace(self, receiver_port=port, environment={**self.environment, **wiring})
+
+    @property
+    def receiver_url(self) -> str:
+        """Return the address of the receiver of webhooks, if there is one."""
+        return f"http://{HOST}:{self.receiver_port}" if self.receiver_port else ""
+
+    @property
+    def receiver_command(self) -> list[str]:
+        """Return the command of the receiver of webhooks."""
+        place = ("--port", str(self.receiver_port), "--demo-file", str(self.data_dir / "demo.json"))
+        return [sys.executable, "-m", RECEIVER, *place]
 
     def manage(self, *arguments: str) -> list[str]:
         """Return a command of `manage.py`."""
@@ -130,7 +202,7 @@ def _free_port(wished: int) -> int:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind((HOST, port))
             return int(listener.getsockname()[1])
-    raise RunnerError("No port is free for the fake Stripe.")
+    raise RunnerError("No port is free for the fake of a payment provider or the receiver of webhooks.")
 
 
 def _number(environment: Mapping[str, str], name: str, default: int, highest: int) -> int:

@@ -27,6 +27,10 @@ def welcome(plan: RunPlan) -> str:
     ]
     if plan.stripe_url:
         lines.append(_line("Stripe", f"{plan.stripe_url}/", "a fake: no real money,", "card 4242 4242 4242 4242"))
+    if plan.paddle_url:
+        lines.append(_line("Paddle", f"{plan.paddle_url}/", "a fake: no real money"))
+    if plan.receiver_url:
+        lines.append(_line("Hooks", f"{plan.receiver_url}/", "webhooks of the demo arrive here"))
     if "api_key" in demo:
         lines += ["", f"  Live API key   {demo['api_key']}", f"  Service key    {demo.get('service_key', '')}"]
         lines += ["", "  Send an event, and watch it arrive in the portal:", "", *_curl(plan.url, demo["api_key"])]
@@ -41,9 +45,8 @@ def _demo(path: Path) -> dict[str, Any]:
     return demo if isinstance(demo, dict) else {}
 
 
-def _line(name: str, url: str, email: str | None = None, password: str | None = None) -> str:
-    login = f"{email}  {password}" if email else ""
-    return f"  {name:<7} {url:<32} {login}".rstrip()
+def _line(name: str, url: str, *more: str | None) -> str:
+    return f"  {name:<7} {url:<32} {'  '.join(filter(None, more))}".rstrip()
 
 
 def _curl(url: str, api_key: str) -> list[str]:

@@ -21,7 +21,7 @@ from config.workbench.runner.service import Service
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SECONDS_BETWEEN_LOOKS = 0.25
 READY_SECONDS_MAX = 90
-STRIPE_SECONDS_MAX = 30
+FAKES_SECONDS_MAX = 30
 STOP_SECONDS_MAX = 15
 DEATHS_BEFORE_READY_MAX = 3
 APPS = ("accounts", "metering", "billing", "config")
@@ -32,7 +32,7 @@ class StopRequested(BaseException):
 
 
 class Session:
-    """The database, the web server and the worker, in the order in which they need one another."""
+    """The database, the web server, the worker and the webhook sender, in the order in which they need one another."""
 
     def __init__(self, plan: RunPlan, ownership: Ownership) -> None:
         """Prepare the run; `serve` starts it."""
@@ -41,14 +41,22 @@ class Session:
         # A database that a killed runner started is still the runner's to stop.
         self.is_database_ours = bool(ownership.read_note().get("is_database_ours"))
         self.prepared_file = plan.data_dir / "prepared"
-        self.fake_stripe = (
-            [Service("fake Stripe", plan.stripe_command, plan.environment, str(CHECKOUT))] if plan.stripe_port else []
+        fakes = (
+            ("fake Stripe", plan.stripe_port, plan.stripe_command),
+            ("fake Paddle", plan.paddle_port, plan.paddle_command),
         )
+        self.fakes = [
+            (port, Service(name, command, plan.environment, str(CHECKOUT))) for name, port, command in fakes if port
+        ]
         self.services = [
-            *self.fake_stripe,
+            *(service for _, service in self.fakes),
             Service("web", plan.web_command, plan.environment, str(CHECKOUT)),
             Service("worker", plan.manage("qcluster", "--skip-checks"), plan.environment, str(CHECKOUT)),
+            Service("webhook sender", plan.manage("send_webhooks", "--skip-checks"), plan.environment, str(CHECKOUT)),
         ]
+        if plan.receiver_port:
+            receiver = Service("webhook receiver", plan.receiver_command, plan.environment, str(CHECKOUT))
+            self.services.append(receiver)
 
     def serve(self) -> None:
         """Start everything, print the welcome, and keep it running until a signal comes."""
@@ -57,7 +65,7 @@ class Session:
         try:
             remember(self.plan)
             self._start_database()
-            self._start_fake_stripe()
+            self._start_fakes()
             self._prepare()
             self._wait_until_ready()
             say(welcome(self.plan))
@@ -79,20 +87,22 @@ class Session:
             pid=os.getpid(),
             port=self.plan.port,
             stripe_port=self.plan.stripe_port or 0,
+            paddle_port=self.plan.paddle_port or 0,
+            receiver_port=self.plan.receiver_port or 0,
             is_database_ours=self.is_database_ours,
         )
         if database is not None:
             database.ensure_running()
             database.ensure_database(DATABASE_NAME)
 
-    def _start_fake_stripe(self) -> None:
-        """Start the fake Stripe before anything that may call it."""
-        deadline = time.monotonic() + STRIPE_SECONDS_MAX
-        for service in self.fake_stripe:
-            while not _answers(self.plan.stripe_port):
+    def _start_fakes(self) -> None:
+        """Start the fakes of payment providers before anything that may call them."""
+        deadline = time.monotonic() + FAKES_SECONDS_MAX
+        for port, service in self.fakes:
+            while not _answers(port):
                 service.tend(seconds=int(time.monotonic()))
                 if time.monotonic() > deadline:
-                    raise RunnerError("The fake Stripe does not start: the reason is above.")
+                    raise RunnerError(f"The {service.name} does not start: the reason is above.")
                 time.sleep(SECONDS_BETWEEN_LOOKS)
 
     def _prepare(self) -> None:

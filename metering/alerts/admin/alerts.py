@@ -24,6 +24,14 @@ from metering.alerts.services.monitoring import run_monitor
 from metering.domain.periods import Period
 
 THRESHOLD_LABELS = dict(zip((f"{threshold} %" for threshold in THRESHOLDS), ("info", "warning", "danger"), strict=True))
+NOTHING = "-"
+
+
+def shown_threshold(alert: ThresholdAlert) -> str:
+    """Return the threshold as in "80 %" or "5,000"; a dash if the alert has none."""
+    if alert.threshold is not None:
+        return f"{alert.threshold} %"
+    return NOTHING if alert.threshold_quantity is None else grouped(alert.threshold_quantity)
 
 
 class ThresholdFilter(admin.SimpleListFilter):
@@ -47,8 +55,9 @@ class ThresholdFilter(admin.SimpleListFilter):
 class ThresholdAlertAdmin(ReadOnlyModelAdmin):
     """The admin of threshold alerts."""
 
-    list_display = ("occurred_at", "tenant", "shown_threshold", "meter", "period", "shown_use", "by_mail")
+    list_display = ("occurred_at", "tenant", "kind", "shown_threshold", "meter", "period", "shown_use", "by_mail")
     list_filter = (
+        ("kind", ChoicesDropdownFilter),
         ThresholdFilter,
         ("quota_period", ChoicesDropdownFilter),
         ("meter", RelatedDropdownFilter),
@@ -60,13 +69,18 @@ class ThresholdAlertAdmin(ReadOnlyModelAdmin):
     fields = (
         "occurred_at",
         "tenant",
+        "kind",
         "agreement_id",
         "meter",
         "quota_period",
         "period_start_on",
         "threshold",
+        "threshold_quantity",
         "limit",
         "quantity",
+        "api_key_id",
+        "window_start_at",
+        "expected",
     )
     actions_list: ClassVar = ["check_now"]
 
@@ -77,21 +91,26 @@ class ThresholdAlertAdmin(ReadOnlyModelAdmin):
 
     @display(description="Threshold", label=THRESHOLD_LABELS, ordering="threshold")
     def shown_threshold(self, alert: ThresholdAlert) -> str:
-        """Return the share that was crossed."""
-        return f"{alert.threshold} %"
+        """Return the threshold that was crossed."""
+        return shown_threshold(alert)
 
     @display(description="Period", ordering="period_start_on")
     def period(self, alert: ThresholdAlert) -> str:
-        """Return the quota's month or day."""
-        return period_in_words(Period(alert.quota_period), alert.period_start_on)
+        """Return the period of the quota, or the day of an anomaly."""
+        if alert.period_start_on is None:
+            return NOTHING
+        return period_in_words(Period(alert.quota_period or Period.DAY), alert.period_start_on)
 
     @display(description="Used", header=True)
     def shown_use(self, alert: ThresholdAlert) -> list[str]:
         """Return the usage when the crossing was found, and its share of the limit."""
-        share = grouped(percent_of(alert.quantity, alert.limit))
+        unit = alert.meter.unit if alert.meter else ""
+        if alert.limit is None:
+            expected = NOTHING if alert.expected is None else grouped(alert.expected)
+            return [f"{grouped(alert.quantity)} {unit_name(unit, alert.quantity)}", f"{expected} expected"]
         return [
-            f"{grouped(alert.quantity)} of {grouped(alert.limit)} {unit_name(alert.meter.unit, alert.limit)}",
-            f"{share} %",
+            f"{grouped(alert.quantity)} of {grouped(alert.limit)} {unit_name(unit, alert.limit)}",
+            f"{grouped(percent_of(alert.quantity, alert.limit))} %",
         ]
 
     @display(description="By mail", boolean=True)
@@ -113,7 +132,7 @@ class ThresholdAlertAdmin(ReadOnlyModelAdmin):
                 forms.Form(),
                 question=Question(
                     title="Check thresholds now?",
-                    explanation="Compares usage with every quota, as the schedule does every five minutes. Tenants "
+                    explanation="Compares usage with every quota, as the schedule does every minute. Tenants "
                     "that crossed 80, 95 or 100 percent and were not notified of it before get an alert and a mail.",
                     button="Check now",
                 ),
@@ -140,7 +159,7 @@ class AlertInline(ReadOnlyInline, TabularInline):
     tab = True
     hide_title = True
     per_page = 20
-    fields = ("occurred_at", "meter", "threshold", "used", "quota_period", "period_start_on")
+    fields = ("occurred_at", "kind", "meter", "crossed", "used", "quota_period", "period_start_on")
     readonly_fields = fields
     verbose_name_plural = "alerts"
 
@@ -151,7 +170,13 @@ class AlertInline(ReadOnlyInline, TabularInline):
     @display(description="Used")
     def used(self, alert: ThresholdAlert) -> str:
         """Return usage and limit."""
-        return f"{grouped(alert.quantity)} of {grouped(alert.limit)}"
+        quantity = grouped(alert.quantity)
+        return quantity if alert.limit is None else f"{quantity} of {grouped(alert.limit)}"
+
+    @display(description="Threshold")
+    def crossed(self, alert: ThresholdAlert) -> str:
+        """Return the threshold that was crossed."""
+        return shown_threshold(alert)
 
 
 @register_tenant_section

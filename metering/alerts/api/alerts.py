@@ -1,4 +1,4 @@
-"""`GET /alerts`: which shares of its quotas a tenant has crossed."""
+"""`GET /alerts`: crossed thresholds of quotas and budgets, anomalies and predicted crossings."""
 
 from typing import Any, ClassVar
 
@@ -12,8 +12,9 @@ from accounts.api.schema import TENANT_PARAMETER, problems
 from accounts.api.tenancy import live_tenant_of
 from accounts.api.views import ApiView
 from accounts.domain.scopes import Scope
-from metering.alerts.domain.alerts import THRESHOLD_KIND
-from metering.alerts.models import THRESHOLDS, ThresholdAlert
+from metering.alerts.domain.alerts import PERCENT_MAX, AlertKind
+from metering.alerts.domain.anomalies import Pattern
+from metering.alerts.models import ThresholdAlert
 from metering.alerts.selectors.alerts import alerts_page, facts_of_alert
 from metering.domain.periods import Period
 
@@ -25,24 +26,55 @@ class QuotaPeriodSchema(serializers.Serializer[Any]):
     end = serializers.DateTimeField()
 
 
+class CrossingSchema(serializers.Serializer[Any]):
+    """The day on which a limit is expected to be reached, in the tenant's time zone, and the interval of it."""
+
+    date = serializers.DateField()
+    earliest = serializers.DateField()
+    latest = serializers.DateField()
+
+
 class AlertSchema(serializers.Serializer[Any]):
-    """A crossed threshold of a quota."""
+    """An alert. Each kind has its own fields; the others are null."""
 
     id = serializers.IntegerField()
-    kind = serializers.ChoiceField(choices=[THRESHOLD_KIND], help_text="What was found.")
+    kind = serializers.ChoiceField(choices=[kind.value for kind in AlertKind], help_text="What was found.")
     tenant = serializers.SlugField()
     subscription = serializers.UUIDField(allow_null=True)
-    meter = serializers.CharField()
-    unit = serializers.CharField()
-    quota_period = serializers.ChoiceField(choices=[period.value for period in Period])
-    period = QuotaPeriodSchema()
-    threshold = serializers.ChoiceField(choices=THRESHOLDS, help_text="The threshold in percent of the quota.")
-    limit = serializers.DecimalField(max_digits=20, decimal_places=9)
+    meter = serializers.CharField(allow_null=True)
+    unit = serializers.CharField(allow_null=True)
+    currency = serializers.CharField(
+        allow_null=True, help_text="ISO 4217, of a budget in money: limit and quantity are in its minor units."
+    )
+    budget = serializers.UUIDField(allow_null=True, help_text="The budget, which may have been deleted since.")
+    api_key = serializers.UUIDField(allow_null=True, help_text="The key whose usage it is; null: the tenant's.")
+    subject = serializers.CharField(allow_null=True, help_text="The subject whose usage it is.")
+    quota_period = serializers.ChoiceField(choices=[period.value for period in Period], allow_null=True)
+    period = QuotaPeriodSchema(allow_null=True)
+    threshold = serializers.IntegerField(
+        min_value=1, max_value=PERCENT_MAX, allow_null=True, help_text="The threshold in percent of the limit."
+    )
+    threshold_quantity = serializers.DecimalField(
+        max_digits=20, decimal_places=9, allow_null=True, help_text="A threshold that is a quantity, not a percentage."
+    )
+    limit = serializers.DecimalField(max_digits=20, decimal_places=9, allow_null=True)
     quantity = serializers.DecimalField(
         max_digits=38, decimal_places=9, help_text="The usage when the alert was created."
     )
-    percent = serializers.DecimalField(max_digits=40, decimal_places=2)
-    occurred_at = serializers.DateTimeField(help_text="When the threshold was found crossed.")
+    percent = serializers.DecimalField(max_digits=40, decimal_places=2, allow_null=True)
+    pattern = serializers.ChoiceField(
+        choices=[pattern.value for pattern in Pattern], allow_null=True, help_text="What is unusual in an anomaly."
+    )
+    window_start = serializers.DateTimeField(allow_null=True, help_text="Start of the hours of an anomaly.")
+    window_end = serializers.DateTimeField(allow_null=True, help_text="Their end when it was found; excluded.")
+    expected = serializers.DecimalField(
+        max_digits=38,
+        decimal_places=9,
+        allow_null=True,
+        help_text="What an anomaly's quantity was expected to be; of a forecast or budget, the period's end.",
+    )
+    crosses_on = CrossingSchema(allow_null=True, help_text="When a forecast expects the limit to be reached.")
+    occurred_at = serializers.DateTimeField(help_text="When it was found.")
 
 
 class AlertPageSchema(serializers.Serializer[Any]):
@@ -61,15 +93,15 @@ class AlertsView(ApiView):
     @extend_schema(
         operation_id="list_alerts",
         tags=["Alerts"],
-        summary="List threshold alerts",
+        summary="List alerts",
         parameters=[*PAGE_PARAMETERS, TENANT_PARAMETER],
         responses={200: AlertPageSchema, **problems(404, 422)},
     )
     def get(self, request: Request) -> Response:
-        """List the crossed shares (80, 95, 100 percent) of the tenant's quotas, the newest first."""
+        """List the tenant's alerts, the newest first."""
         tenant = live_tenant_of(request)
 
         def present(alert: ThresholdAlert) -> dict[str, object]:
-            return facts_of_alert(alert, tenant=tenant.slug, time_zone=tenant.time_zone).as_body()
+            return facts_of_alert(alert, tenant=tenant).as_body()
 
         return Response(read_page(request, lambda page: alerts_page(tenant_id=tenant.id, request=page), present))

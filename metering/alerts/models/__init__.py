@@ -1,5 +1,12 @@
 """The tables of the alerts app."""
 
-from metering.alerts.models.alert import THRESHOLDS, TenantAgreement, ThresholdAlert
+from metering.alerts.models.alert import (
+    THRESHOLDS,
+    AcceptedAnomaly,
+    AlertKinds,
+    Patterns,
+    TenantAgreement,
+    ThresholdAlert,
+)
 
-__all__ = ["THRESHOLDS", "TenantAgreement", "ThresholdAlert"]
+__all__ = ["THRESHOLDS", "AcceptedAnomaly", "AlertKinds", "Patterns", "TenantAgreement", "ThresholdAlert"]

@@ -28,17 +28,21 @@ from accounts.services.audit import AuditTarget, record_audit
 from accounts.services.jobs import run_job
 from accounts.sql import as_json, fetch_all
 from metering.alerts.domain.alerts import (
+    THRESHOLDS,
     USAGE_ALERT,
     USED_UP,
     AlertFacts,
+    AlertPeriod,
     ThresholdReached,
     grouped,
     has_reached,
     period_in_words,
 )
-from metering.alerts.models import THRESHOLDS
 from metering.alerts.selectors.alerts import agreements_of
+from metering.alerts.services.budget_alerts import budget_mails, raise_budget_alerts, stop_spending
+from metering.alerts.services.raised import RaisedAlert, figures_of
 from metering.domain.periods import Period
+from metering.selectors.budget_usage import BudgetWindow, budget_windows
 from metering.selectors.quota_windows import QuotaWindow, quota_windows
 
 ALERTS_JOB: Final = "alerts"
@@ -53,32 +57,16 @@ ALERTS_PATH: Final = "/t/{slug}/alerts/"
 # The stored quantity is bounded by its column; the compared one is not.
 RAISE_ALERTS: Final = """
 INSERT INTO alerts_thresholdalert
-    (tenant_id, agreement_id, meter_id, quota_period, period_start_on, threshold, "limit", quantity, occurred_at)
-SELECT c.tenant_id, c.agreement_id, c.meter_id, c.quota_period, c.period_start_on, c.threshold, c.limit,
+    (tenant_id, kind, agreement_id, meter_id, quota_period, period_start_on, threshold, "limit", quantity, occurred_at)
+SELECT c.tenant_id, 'threshold', c.agreement_id, c.meter_id, c.quota_period, c.period_start_on, c.threshold, c.limit,
     least(c.quantity, 99999999999999999999999999999::numeric), %(as_of)s::timestamptz
 FROM jsonb_to_recordset(%(crossed)s::jsonb) AS c(
     position int, tenant_id uuid, agreement_id uuid, meter_id bigint, quota_period text,
     period_start_on date, threshold int, "limit" numeric, quantity numeric)
 ORDER BY c.position
-ON CONFLICT ON CONSTRAINT threshold_alert_once DO NOTHING
+ON CONFLICT DO NOTHING
 RETURNING id, tenant_id, meter_id, quota_period, period_start_on, threshold, quantity
 """
-
-
-@dataclass(frozen=True, slots=True)
-class RaisedAlert:
-    """An alert that this pass inserted."""
-
-    facts: AlertFacts
-    tenant: Tenant
-    meter_name: str
-    is_hard: bool
-
-    @property
-    def quota(self) -> tuple[UUID, str, Period, date]:
-        """Return what identifies the quota and its period: all its alerts share it."""
-        facts = self.facts
-        return self.tenant.pk, facts.meter, facts.quota_period, facts.period_start_on
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,21 +101,20 @@ class _Crossing:
     def raised(self, alert_id: int, quantity: Decimal, *, tenant: Tenant, as_of: datetime) -> RaisedAlert:
         """Return the alert that was stored for it."""
         window = self.window
+        period = AlertPeriod(Period(window.period), window.first_day, tenant.time_zone, tenant.period_anchor_on)
         facts = AlertFacts(
             id=alert_id,
             tenant=tenant.slug,
-            time_zone=tenant.time_zone,
             agreement_id=self.agreement_id,
             meter=window.meter,
             unit=window.unit,
-            quota_period=Period(window.period),
-            period_start_on=window.first_day,
+            quota_period=period,
             threshold=self.threshold,
             limit=window.limit,
             quantity=quantity,
             occurred_at=as_of,
         )
-        return RaisedAlert(facts, tenant, window.meter_name, window.is_hard)
+        return RaisedAlert(facts, tenant, window.meter_name, window.is_hard, period, self.threshold, window.limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,19 +126,33 @@ class MonitorResult:
     alerts: tuple[RaisedAlert, ...]
 
 
-@transaction.atomic
 def monitor_thresholds(
     *, as_of: datetime, tenant_ids: Sequence[UUID] | None = None, last_pass_at: datetime | None = None
 ) -> MonitorResult:
     """Raise alerts for crossed thresholds of these tenants, or of all. Any number of workers may do so at once.
 
-    Periods that ended shortly before `as_of`, or since `last_pass_at` if that is given, are checked as well.
+    Periods that ended shortly before `as_of`, or since `last_pass_at` if that is given, are checked as well. Budgets in
+    money that are exceeded stop requests first, outside the transaction: an owner who raises one does not wait for it.
     """
     looked_back_to = max((last_pass_at or as_of) - LOOK_BACK, as_of - LOOK_BACK_MAX)
+    windows = budget_windows(as_of=as_of, looked_back_to=looked_back_to, tenant_ids=tenant_ids)
+    stop_spending(windows, as_of=as_of)
+    return _monitor(as_of, looked_back_to, tenant_ids, windows)
+
+
+@transaction.atomic
+def _monitor(
+    as_of: datetime,
+    looked_back_to: datetime,
+    tenant_ids: Sequence[UUID] | None,
+    windows: Sequence[BudgetWindow],
+) -> MonitorResult:
     tenants, alerts = _raise_alerts(as_of, looked_back_to, tenant_ids)
-    add_to_outbox((ThresholdReached(alert.tenant.pk, alert.facts) for alert in alerts), as_of=as_of)
-    queue_mails(_mails(alerts, as_of), as_of=as_of)
-    return MonitorResult(as_of, tenants, alerts)
+    of_budgets = raise_budget_alerts(windows, as_of=as_of)
+    found = (*alerts, *of_budgets)
+    add_to_outbox((ThresholdReached(alert.tenant.pk, alert.facts) for alert in found), as_of=as_of)
+    queue_mails((*_mails(alerts, as_of), *budget_mails(of_budgets, as_of=as_of)), as_of=as_of)
+    return MonitorResult(as_of, tenants, found)
 
 
 def run_monitor(
@@ -239,18 +240,12 @@ def _mail(crossed: Sequence[RaisedAlert], recipients: Sequence[str], as_of: date
 def _mail_context(crossed: Sequence[RaisedAlert], as_of: datetime) -> dict[str, object]:
     highest = crossed[-1]
     facts = highest.facts
-    return {
-        "tenant": highest.tenant,
+    return figures_of(crossed) | {
         "meter_name": highest.meter_name,
-        "unit": unit_name(facts.unit, facts.limit),
-        "threshold": facts.threshold,
-        "thresholds": [alert.facts.threshold for alert in crossed],
-        "is_used_up": facts.threshold == USED_UP,
+        "unit": unit_name(facts.unit or "", highest.limit),
+        "is_used_up": highest.threshold == USED_UP,
         "quantity": grouped(facts.quantity),
-        "limit": grouped(facts.limit),
-        "percent": grouped(facts.percent),
-        "filled_percent": min(int(facts.percent), USED_UP),
-        "period": period_in_words(facts.quota_period, facts.period_start_on),
+        "limit": grouped(highest.limit),
         "consequence": _consequence(highest, as_of),
         "url": f"{settings.PUBLIC_URL}{ALERTS_PATH.format(slug=facts.tenant)}",
     }
@@ -258,14 +253,14 @@ def _mail_context(crossed: Sequence[RaisedAlert], as_of: datetime) -> dict[str, 
 
 def _consequence(alert: RaisedAlert, as_of: datetime) -> str:
     """Return the sentence about what happens to requests now."""
-    facts = alert.facts
-    resets_on = f"{period_in_words(Period.DAY, facts.next_start_on)} ({facts.time_zone})"
-    if facts.span.end <= as_of:
-        return f"That {facts.quota_period} has ended since. Usage started again from 0."
+    period, zone = alert.period, alert.tenant.time_zone
+    resets_on = f"{period_in_words(Period.DAY, period.next_start_on)} ({zone})"
+    if period.span.end <= as_of:
+        return f"That {period.period.words} has ended since. Usage started again from 0."
     if not alert.is_hard:
         return (
             f"No requests are refused. Usage beyond the quota is billed as your plan says. The quota resets on "
             f"{resets_on}."
         )
-    refused = "are refused" if facts.threshold == USED_UP else "will be refused"
+    refused = "are refused" if alert.threshold == USED_UP else "will be refused"
     return f"Requests beyond the quota {refused} until {resets_on}."

@@ -11,8 +11,11 @@ class AlertsPrivacy(PrivacyPart):
     """The part that `settings.PRIVACY_PARTS` names."""
 
     def files(self, *, tenant: Tenant) -> Iterable[ExportPiece]:
-        """Return the thresholds that were crossed."""
+        """Return all alerts."""
         yield exported_table(
-            "alerts.json", ThresholdAlert.objects.filter(tenant=tenant), "id", "agreement_id", "quota_period",
-            "period_start_on", "threshold", "limit", "quantity", "occurred_at", meter_code="meter__code",
+            "alerts.json", ThresholdAlert.objects.filter(tenant=tenant), "id", "kind", "agreement_id", "quota_period",
+            "period_start_on", "threshold", "threshold_quantity", "limit", "quantity", "api_key_id", "window_start_at",
+            "currency", "budget_id", "subject",
+            "window_end_at", "pattern", "expected", "crosses_on", "crosses_on_min", "crosses_on_max", "occurred_at",
+            accepted_at="accepted__accepted_at", meter_code="meter__code",
         )  # fmt: skip

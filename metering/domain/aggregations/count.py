@@ -13,5 +13,6 @@ COUNT: Final = Aggregation(
     measure=lambda _event: Decimal(1),
     merge=EXACT.add,
     is_mergeable=True,
+    is_summed=True,
     is_additive=True,
 )

@@ -12,5 +12,6 @@ SUM: Final = Aggregation(
     measure=lambda event: event.value,
     merge=EXACT.add,
     is_mergeable=True,
+    is_summed=True,
     is_additive=True,
 )

@@ -2,16 +2,21 @@
 -- amounts to counters; an absent counter stays absent, and is summed up from the ledger when it is needed.
 --
 -- KEYS  the buckets of the throttles, then for each counter the hash of its period
--- ARGV  'take', 'peek' or 'add'; now in microseconds; cost in micro-tokens; number of buckets; number of counters;
+-- ARGV  'take', 'peek' or 'add'; now in microseconds; cost in micro-tokens; when what is held expires, or ''; number of
+--       buckets; number of counters;
 --       per bucket: rate, capacity in micro-tokens
---       per counter: field, amount, '1' if it may refuse, limit
+--       per counter: field, marker or '', what is used, what is held, '1' if it may refuse, limit
+-- While a marker is there, none of its subjects' counters is missing: one that is absent is 0.
+-- A counter is a text: what is used, what is held, and when the first part of that expires, in microseconds, or nothing.
+-- After that moment the counter is missing: the reservations are summed up again.
 -- Returns the outcome ('missing', 'refused' or 'allowed'), then each bucket and each counter as they were before.
 --
 -- Quantities have more digits than Lua's numbers hold exactly, so they are texts of 70 digits, added 14 at a time: units of
--- 10^-30 plus an offset that keeps them positive (metering/gateways/redis_limits.py). Texts of one length compare as numbers.
+-- 10^-30 plus an offset that keeps them positive (metering/gateways/limit_stores/redis.py). Texts of one length compare as numbers.
 -- Micro-tokens and microseconds stay below 2^53 (metering/domain/limits.py).
 
 local DIGITS_AT_ONCE, PARTS, BASE = 14, 5, 1e14
+local NOTHING = '5' .. string.rep('0', 69) .. string.rep('0', 70)
 
 local function plus(one, other)
   local parts, carry = {}, 0
@@ -27,10 +32,10 @@ local function plus(one, other)
   return table.concat(parts)
 end
 
-local mode, now, cost = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local buckets, counters = tonumber(ARGV[4]), tonumber(ARGV[5])
+local mode, now, cost, held_until = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
+local buckets, counters = tonumber(ARGV[5]), tonumber(ARGV[6])
 local answer, writes, is_refused, is_missing = {'allowed'}, {}, false, false
-local argument = 6
+local argument = 7
 
 for number = 1, buckets do
   local rate, capacity = tonumber(ARGV[argument]), tonumber(ARGV[argument + 1])
@@ -53,18 +58,32 @@ for number = 1, buckets do
 end
 
 for number = 1, counters do
-  local field, amount, may_refuse, limit = ARGV[argument], ARGV[argument + 1], ARGV[argument + 2], ARGV[argument + 3]
-  argument = argument + 4
+  local field, marker, use, hold = ARGV[argument], ARGV[argument + 1], ARGV[argument + 2], ARGV[argument + 3]
+  local may_refuse, limit = ARGV[argument + 4], ARGV[argument + 5]
+  argument = argument + 6
   local key = KEYS[buckets + number]
-  local used = redis.call('HGET', key, field)
-  if used then
-    local after = plus(used, amount)
-    is_refused = is_refused or (may_refuse == '1' and after > limit)
-    writes[#writes + 1] = {'HSET', key, field, after}
+  local stored = redis.call('HGET', key, field)
+  if not stored and marker ~= '' and redis.call('HEXISTS', key, marker) == 1 then
+    stored = NOTHING
+  end
+  local level = false
+  if stored then
+    local used, held, expiry = string.sub(stored, 1, 70), string.sub(stored, 71, 140), string.sub(stored, 141)
+    if expiry ~= '' and tonumber(expiry) <= now and mode ~= 'add' then
+      is_missing = true
+    else
+      level = plus(used, held)
+      local used_after, held_after = plus(used, use), plus(held, hold)
+      is_refused = is_refused or (may_refuse == '1' and plus(used_after, held_after) > limit)
+      if held_until ~= '' and (expiry == '' or tonumber(held_until) < tonumber(expiry)) then
+        expiry = held_until
+      end
+      writes[#writes + 1] = {'HSET', key, field, used_after .. held_after .. expiry}
+    end
   else
     is_missing = true
   end
-  answer[#answer + 1] = used
+  answer[#answer + 1] = level
 end
 
 if is_missing and mode ~= 'add' then

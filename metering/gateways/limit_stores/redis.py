@@ -18,8 +18,10 @@ from accounts.errors import StoreUnavailableError
 from accounts.gateways.redis import CONNECTION, BoundedRedis
 from metering.domain.ledger import CounterKey, Ledger
 from metering.domain.limit_policy import Claim, LimitLevels, Throttle, microseconds_of, running_spans
+from metering.domain.limit_scopes import SUBJECTS_SCOPE
 from metering.domain.limits import MICRO, Bucket
 from metering.domain.quantities import EXACT
+from metering.domain.reservations import NOBODY_HOLDS, NOTHING_HELD, Held
 
 SCRIPT: Final = Path(__file__).with_name("limits.lua").read_text()
 # A connection that was idle for longer is checked before use, since a server that restarted has closed it.
@@ -32,6 +34,7 @@ _DIGITS: Final = 70
 _DECIMAL_PLACES: Final = 30
 _WHOLE: Final = 10**_DIGITS
 _OFFSET: Final = _WHOLE // 2
+_ZERO_TEXT: Final = "0" * _DIGITS
 
 
 class RedisLimits:
@@ -64,24 +67,64 @@ class RedisLimits:
 
     def add(self, ledger: Ledger, amounts: Mapping[CounterKey, Decimal]) -> None:
         """Add ingested amounts; an unknown counter stays unknown."""
-        arguments = [word for key, amount in amounts.items() for word in (_field(key), amount_text(amount), "0", "")]
-        self._run([self._hash(ledger, key) for key in amounts], ["add", 0, 0, 0, len(amounts), *arguments])
+        arguments = [
+            word
+            for key, amount in amounts.items()
+            for word in (_field(key), _marker_of(key), amount_text(amount), _ZERO_TEXT, "0", "")
+        ]
+        self._run([self._hash(ledger, key) for key in amounts], ["add", 0, 0, "", 0, len(amounts), *arguments])
 
-    def store(self, ledger: Ledger, used: Mapping[CounterKey, Decimal], as_of: datetime) -> None:
+    def store(
+        self,
+        ledger: Ledger,
+        used: Mapping[CounterKey, Decimal],
+        as_of: datetime,
+        held: Mapping[CounterKey, Held] = NOBODY_HOLDS,
+    ) -> None:
         """Set counters to the values of the ledger. Exact while the ledger is locked."""
         with _outage_as_503(), self._redis.pipeline() as pipeline:
             for key, quantity in used.items():
-                name = self._hash(ledger, key)
-                pipeline.hset(name, _field(key), used_text(quantity))
+                name, of_key = self._hash(ledger, key), held.get(key, NOTHING_HELD)
+                text = used_text(quantity) + amount_text(of_key.amount) + _expiry_text(of_key.next_expiry_at)
+                pipeline.hset(name, _field(key), text)
                 pipeline.expire(name, (key.period_end - as_of + KEPT_AFTER_PERIOD) // _SECOND)
             pipeline.execute()
+
+    def used_by_subjects(
+        self, ledger: Ledger, marker: CounterKey, keys: Sequence[CounterKey]
+    ) -> dict[CounterKey, Decimal] | None:
+        """Return what is used of these counters. None if the store does not know those of all subjects."""
+        with _outage_as_503():
+            known, *texts = self._redis.hmget(self._hash(ledger, marker), [_field(marker), *map(_field, keys)])
+        if known is None:
+            return None
+        return {
+            key: Decimal(0) if text is None else used_from(str(text)[:_DIGITS])
+            for key, text in zip(keys, texts, strict=True)
+        }
+
+    def store_subjects(
+        self,
+        ledger: Ledger,
+        marker: CounterKey,
+        used: Mapping[CounterKey, Decimal],
+        as_of: datetime,
+        held: Mapping[CounterKey, Held],
+    ) -> None:
+        """Replace the counters of all subjects. Exact while the ledger is locked."""
+        name = self._hash(ledger, marker)
+        with _outage_as_503():
+            of_subjects = [field for field in self._redis.hkeys(name) if _is_of_subject(str(field), marker.meter_id)]
+            if of_subjects:
+                self._redis.hdel(name, *of_subjects)
+        self.store(ledger, {**used, marker: Decimal(0)}, as_of, held)
 
     def fill_buckets(self, ledger: Ledger, throttles: Sequence[Throttle], as_of: datetime) -> None:
         """Skip: an absent bucket is full."""
 
     def forget(self, ledger: Ledger, as_of: datetime) -> None:
         """Mark the current counters as unknown, so that they are summed up again."""
-        spans = running_spans(ledger.time_zone, as_of)
+        spans = running_spans(ledger, as_of)
         with _outage_as_503():
             self._redis.delete(*(self._span_hash(ledger, span.start, span.end) for span in spans))
 
@@ -89,10 +132,11 @@ class RedisLimits:
         """Return every current counter that is known."""
         used: dict[CounterKey, Decimal] = {}
         with _outage_as_503():
-            for start, end in running_spans(ledger.time_zone, as_of):
+            for start, end in running_spans(ledger, as_of):
                 for field, text in self._redis.hgetall(self._span_hash(ledger, start, end)).items():
-                    scope, meter_id = str(field).split(":")
-                    used[CounterKey(UUID(hex=scope), int(meter_id), start, end)] = used_from(str(text))
+                    key = _key_of(str(field), start, end)
+                    if key.scope_id != SUBJECTS_SCOPE:
+                        used[key] = used_from(str(text)[:_DIGITS])
         return used
 
     def delete_ended(self, ended_before: datetime) -> int:  # noqa: ARG002 - the protocol's
@@ -105,14 +149,17 @@ class RedisLimits:
             *(self._hash(claim.ledger, key) for key in claim.keys),
         ]
         counts = (len(claim.throttles), len(claim.counters))
-        head: tuple[str | int, ...] = (mode, microseconds_of(claim.as_of), claim.cost * MICRO, *counts)
+        now, expiry = microseconds_of(claim.as_of), _expiry_text(claim.held_until)
+        head: tuple[str | int, ...] = (mode, now, claim.cost * MICRO, expiry, *counts)
         buckets = (word for throttle in claim.throttles for word in (throttle.rate, throttle.burst * MICRO))
         counters = (
             word
             for counter in claim.counters
             for word in (
                 _field(counter.key),
-                amount_text(counter.amount),
+                _marker_of(counter.key),
+                amount_text(EXACT.subtract(counter.amount, counter.held)),
+                amount_text(counter.held),
                 "1" if counter.is_refusing else "0",
                 used_text(counter.quota.limit),
             )
@@ -179,8 +226,30 @@ def _units(quantity: Decimal) -> int:
     return int(units)
 
 
+def _expiry_text(expires_at: datetime | None) -> str:
+    """Format when something held expires; empty if nothing is held."""
+    return "" if expires_at is None else str(microseconds_of(expires_at))
+
+
 def _field(key: CounterKey) -> str:
-    return f"{key.scope_id.hex}:{key.meter_id}"
+    """Return the field of a counter: scope and meter, and the subject, whose scope cannot be read back."""
+    field = f"{key.scope_id.hex}:{key.meter_id}"
+    return field if key.subject is None else f"{field}:{key.subject}"
+
+
+def _marker_of(key: CounterKey) -> str:
+    """Return the field which tells that a counter of a subject that is missing is 0; empty for other counters."""
+    return "" if key.subject is None else f"{SUBJECTS_SCOPE.hex}:{key.meter_id}"
+
+
+def _key_of(field: str, start: datetime, end: datetime) -> CounterKey:
+    scope, meter_id, *subject = field.split(":", 2)
+    return CounterKey(UUID(hex=scope), int(meter_id), start, end, subject[0] if subject else None)
+
+
+def _is_of_subject(field: str, meter_id: int) -> bool:
+    _, of_meter, *subject = field.split(":", 2)
+    return bool(subject) and of_meter == str(meter_id)
 
 
 def _bucket_from(text: str | None) -> Bucket | None:

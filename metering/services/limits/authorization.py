@@ -24,14 +24,14 @@ from metering.domain.limit_policy import Claim, Decision, LimitLevels, claim_on,
 from metering.errors import EventConflictError
 from metering.gateways.limit_stores.chosen import limit_store
 from metering.gateways.limit_stores.protocol import LimitStore
-from metering.selectors.catalog import meter_rules
+from metering.selectors.catalog import rules_in_rollups
 from metering.selectors.limits import known_content_hash
 from metering.services.ingest import ingest_events
+from metering.services.limits.asking import learn, look, take_of
 from metering.services.limits.policies import policy_in_force
-from metering.services.limits.summing_up import counting_with, load_counters
+from metering.services.limits.summing_up import counting_with
 
 TRIES_MAX: Final = 5
-UNLIMITED: Final = LimitLevels(is_allowed=True, buckets=(), used=())
 # What a store of limits took, and what the ledger stored; None for a counter that is unknown, or if nothing was tried.
 Step = tuple[LimitLevels | None, IngestResult | None]
 
@@ -51,7 +51,7 @@ def authorize(*, principal: Principal, tenant: TenantFacts, event: ParsedEvent, 
     in both cases nothing was recorded.
     """
     store = limit_store()
-    claim = _claim_of(principal, tenant, event, as_of)
+    claim = claim_for(principal, tenant, event, as_of)
     for _ in range(TRIES_MAX):
         try:
             authorization = _try_once(store, claim, event, principal.key_id)
@@ -61,48 +61,42 @@ def authorize(*, principal: Principal, tenant: TenantFacts, event: ParsedEvent, 
             continue
         if authorization is not None:
             return authorization
-        load_counters(store=store, claim=claim)
-    raise _unknown_limits()
+        learn(store, claim)
+    raise unknown_limits()
 
 
 def check_limits(*, principal: Principal, tenant: TenantFacts, event: ParsedEvent, as_of: datetime) -> Decision:
     """Return whether the event would be allowed now. Takes and records nothing. Raises `StoreUnavailableError`."""
     store = limit_store()
-    claim = _claim_of(principal, tenant, event, as_of)
+    claim = claim_for(principal, tenant, event, as_of)
     for _ in range(TRIES_MAX):
-        levels = _look(store, claim)
+        levels = look(store, claim)
         if levels is not None:
             return decide(claim, levels, is_taken=False)
-        load_counters(store=store, claim=claim)
-    raise _unknown_limits()
+        learn(store, claim)
+    raise unknown_limits()
 
 
 def amounts_of(event: ParsedEvent, as_of: datetime) -> dict[int, Decimal]:
     """Return the quantity that the event adds to each of its meters, by the meter's id."""
-    rules = rules_counting_at(meter_rules(), as_of)
-    return {one.meter_id: one.quantity for one in contributions(event.type, event.quantity, event.properties, rules)}
+    rules = rules_counting_at(rules_in_rollups(), as_of)
+    return {one.meter_id: one.quantity for one in contributions(event, rules)}
 
 
-def _claim_of(principal: Principal, tenant: TenantFacts, event: ParsedEvent, as_of: datetime) -> Claim:
+def claim_for(principal: Principal, tenant: TenantFacts, event: ParsedEvent, as_of: datetime) -> Claim:
+    """Return what the event takes of every limit that applies to the key now."""
     policy = policy_in_force(principal=principal, tenant=tenant, as_of=as_of)
-    return claim_on(policy, amounts_of(event, as_of), as_of)
+    return claim_on(policy.of_event(event.subject, event.type), amounts_of(event, as_of), as_of)
 
 
-def _unknown_limits() -> StoreUnavailableError:
+def unknown_limits() -> StoreUnavailableError:
+    """Return the 503 of limits that changed again and again while they were summed up."""
     return StoreUnavailableError("The limits could not be read. Nothing was counted. Try again.")
-
-
-def _look(store: LimitStore, claim: Claim) -> LimitLevels | None:
-    return UNLIMITED if claim.is_free else store.peek(claim)
-
-
-def _take(store: LimitStore, claim: Claim) -> LimitLevels | None:
-    return UNLIMITED if claim.is_free else store.take(claim)
 
 
 def _try_once(store: LimitStore, claim: Claim, event: ParsedEvent, api_key_id: UUID) -> Authorization | None:
     """Return the authorization, or None if the store must load a counter first."""
-    seen = _look(store, claim)
+    seen = look(store, claim)
     if seen is None:
         return None
     if not seen.is_allowed:
@@ -122,7 +116,7 @@ def _try_once(store: LimitStore, claim: Claim, event: ParsedEvent, api_key_id: U
 
 
 def _take_and_store(store: LimitStore, claim: Claim, event: ParsedEvent, api_key_id: UUID) -> Step:
-    taken = _take(store, claim)
+    taken = take_of(store, claim)
     if taken is None or not taken.is_allowed:
         return taken, None
     return taken, ingest_events(ledger=claim.ledger, events=[event], api_key_id=api_key_id, as_of=claim.as_of)
@@ -130,7 +124,7 @@ def _take_and_store(store: LimitStore, claim: Claim, event: ParsedEvent, api_key
 
 def _store_and_take(store: LimitStore, claim: Claim, event: ParsedEvent, api_key_id: UUID) -> Step:
     stored = ingest_events(ledger=claim.ledger, events=[event], api_key_id=api_key_id, as_of=claim.as_of)
-    return (_take(store, claim) if stored.accepted else None), stored
+    return (take_of(store, claim) if stored.accepted else None), stored
 
 
 def _refuse_unless_known(claim: Claim, seen: LimitLevels, event: ParsedEvent) -> Authorization:

@@ -13,10 +13,15 @@ from typing import Final
 from django.db import transaction
 
 from metering.domain.ledger import CounterKey, Ledger
+from metering.domain.limit_policy import marker_of
 from metering.gateways.limit_stores.chosen import limit_store
 from metering.gateways.limit_stores.protocol import LimitStore
 from metering.selectors.limits import used_of
+from metering.selectors.reservations import held_of
+from metering.selectors.subject_usage import used_of_subjects
+from metering.selectors.uncounted import is_uncounted
 from metering.services.ledger_lock import lock_ledger
+from metering.services.limits.summing_up import count_what_was_missed, end_expired
 
 KEPT_AFTER_PERIOD: Final = timedelta(days=1)
 
@@ -45,7 +50,7 @@ def compare_counters(*, ledgers: Iterable[Ledger], as_of: datetime) -> CounterCo
     counters = 0
     drifts: list[CounterDrift] = []
     for ledger in ledgers:
-        if store.stored(ledger, as_of):
+        if store.stored(ledger, as_of) or is_uncounted(ledger):
             compared, drifted = _compare(store, ledger, as_of)
             counters += compared
             drifts += drifted
@@ -60,13 +65,22 @@ def delete_ended_counters(*, as_of: datetime) -> int:
 @transaction.atomic
 def _compare(store: LimitStore, ledger: Ledger, as_of: datetime) -> tuple[int, list[CounterDrift]]:
     lock_ledger(ledger)
+    count_what_was_missed(store, ledger, as_of)
+    end_expired(ledger, as_of)
     counted = store.stored(ledger, as_of)
-    in_ledger = used_of(ledger, counted)
+    if store.is_transactional:
+        # What subjects have used is summed from the events, and such a store cannot have missed one of them.
+        counted = {key: quantity for key, quantity in counted.items() if key.subject is None}
+    in_ledger = used_of(ledger, [key for key in counted if key.subject is None])
+    of_subjects = [key for key in counted if key.subject is not None]
+    for marker in dict.fromkeys(marker_of(key) for key in of_subjects):
+        in_ledger |= used_of_subjects(ledger, marker)
+    in_ledger = dict.fromkeys(of_subjects, Decimal(0)) | in_ledger
     drifts = [
         CounterDrift(ledger, key, counted=quantity, in_ledger=in_ledger[key])
         for key, quantity in counted.items()
         if quantity != in_ledger[key]
     ]
     if drifts:
-        store.store(ledger, {drift.key: drift.in_ledger for drift in drifts}, as_of)
+        store.store(ledger, {drift.key: drift.in_ledger for drift in drifts}, as_of, held_of(ledger, as_of))
     return len(counted), drifts

@@ -5,7 +5,6 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
-import structlog
 from django.db import transaction
 
 from accounts.domain.principal import Principal, TenantFacts
@@ -13,20 +12,19 @@ from accounts.errors import StoreUnavailableError
 from metering.domain.contribution import contributions, rules_counting_at
 from metering.domain.events import ParsedEvent
 from metering.domain.ledger import CounterKey, IngestResult, Ledger
-from metering.domain.limit_policy import counters_for
+from metering.domain.limit_policy import LimitPolicy, counters_for
 from metering.domain.quantities import EXACT
 from metering.gateways.limit_stores.chosen import limit_store
 from metering.gateways.limit_stores.protocol import LimitStore
-from metering.selectors.catalog import meter_rules
+from metering.selectors.catalog import rules_in_rollups
 from metering.services.ingest import ingest_events, ingest_if_new
 from metering.services.ledger_lock import share_ledger
+from metering.services.limits.asking import note_uncounted
 from metering.services.limits.policies import policy_in_force
 from metering.services.limits.summing_up import counting_with
 from metering.services.new_events import NewEvents
 
 _ZERO: Final = Decimal(0)
-
-log = structlog.get_logger("countinghouse.limits")
 
 
 def ingest_and_count(
@@ -35,7 +33,7 @@ def ingest_and_count(
     """Store events and count the new ones against the current quotas. No event is refused for a quota."""
     store = limit_store()
     policy = policy_in_force(principal=principal, tenant=tenant, as_of=as_of)
-    counters = counters_for(policy, as_of)
+    counters = counters_of(policy, events, as_of)
     if store.is_transactional or not counters:
         return ingest_events(
             ledger=policy.ledger, events=events, api_key_id=principal.key_id, as_of=as_of, counters=counters
@@ -43,7 +41,8 @@ def ingest_and_count(
     with counting_with(store, policy.ledger, as_of):
         result = ingest_events(ledger=policy.ledger, events=events, api_key_id=principal.key_id, as_of=as_of)
         accepted = set(result.accepted)
-        _add(store, policy.ledger, amounts_in(counters, (event for event in events if event.index in accepted), as_of))
+        amounts = amounts_in(counters, (event for event in events if event.index in accepted), as_of)
+        _add(store, policy.ledger, amounts, as_of)
     return result
 
 
@@ -57,7 +56,7 @@ def ingest_and_count_all(
         parts = []
         for tenant, events in batches:
             policy = policy_in_force(principal=principal, tenant=tenant, as_of=as_of)
-            parts.append(NewEvents(policy.ledger, events, counters_for(policy, as_of)))
+            parts.append(NewEvents(policy.ledger, events, counters_of(policy, events, as_of)))
         filled = [part for part in parts if part.events]
         is_counted_there = store.is_transactional or not any(part.counters for part in filled)
         if filled and is_counted_there and ingest_if_new(filled, api_key_id=principal.key_id, as_of=as_of):
@@ -65,6 +64,11 @@ def ingest_and_count_all(
     return [
         ingest_and_count(principal=principal, tenant=tenant, events=events, as_of=as_of) for tenant, events in batches
     ]
+
+
+def counters_of(policy: LimitPolicy, events: Sequence[ParsedEvent], as_of: datetime) -> tuple[CounterKey, ...]:
+    """Return every counter that may count one of the events."""
+    return counters_for(policy.of_subjects(event.subject for event in events), as_of)
 
 
 def forget_counters(*, ledger: Ledger, as_of: datetime) -> None:
@@ -80,24 +84,25 @@ def amounts_in(
     counters: Sequence[CounterKey], events: Iterable[ParsedEvent], as_of: datetime
 ) -> dict[CounterKey, Decimal]:
     """Return the quantity that the events add to each counter, by the time at which they occurred."""
-    rules = rules_counting_at(meter_rules(), as_of)
+    rules = rules_counting_at(rules_in_rollups(), as_of)
     amounts: dict[CounterKey, Decimal] = {}
     for event in events:
-        for one in contributions(event.type, event.quantity, event.properties, rules):
+        for one in contributions(event, rules):
             for key in counters:
-                if key.meter_id == one.meter_id and key.period_start <= event.occurred_at < key.period_end:
+                if (
+                    key.meter_id == one.meter_id
+                    and key.period_start <= event.occurred_at < key.period_end
+                    and key.subject in (None, event.subject)
+                ):
                     amounts[key] = EXACT.add(amounts.get(key, _ZERO), one.quantity)
     return amounts
 
 
-def _add(store: LimitStore, ledger: Ledger, amounts: dict[CounterKey, Decimal]) -> None:
-    """Count before the commit.
-
-    An event is stored even if the store is down: the comparison with the ledger counts it later.
-    """
+def _add(store: LimitStore, ledger: Ledger, amounts: dict[CounterKey, Decimal], as_of: datetime) -> None:
+    """Count before the commit. An event is stored even if the store is down, and counted when it responds again."""
     if not amounts:
         return
     try:
         store.add(ledger, amounts)
     except StoreUnavailableError:
-        log.warning("limits_not_counted", tenant_id=str(ledger.tenant_id), counters=len(amounts))
+        note_uncounted(ledger, as_of)

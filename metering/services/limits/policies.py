@@ -12,10 +12,11 @@ from uuid import UUID
 
 from accounts.domain.principal import Principal, TenantFacts
 from accounts.domain.short_memory import ShortMemory
-from metering.domain.ledger import TENANT_SCOPE, CounterKey
+from metering.domain.events import ParsedEvent
+from metering.domain.ledger import CounterKey
 from metering.domain.limit_policy import LimitPolicy, Quota, counters_for, current_counters
 from metering.gateways.limit_stores.chosen import limit_store
-from metering.selectors.limits import TenantLimits, limits_for, tenant_limits
+from metering.selectors.limits import TenantLimits, policy_of_key, tenant_limits
 from metering.selectors.steady_clock import steady_instant
 
 # Older counts belong to a period that is over: no quota's period is longer than a month.
@@ -37,6 +38,14 @@ class PreparedLimits:
     counters: tuple[CounterKey, ...]
     current: tuple[tuple[Quota, CounterKey], ...]
 
+    def of_event(self, event: ParsedEvent, as_of: datetime) -> "PreparedLimits":
+        """Return the limits of one event: the same, unless some depend on its subject or type."""
+        policy = self.policy.of_event(event.subject, event.type)
+        if policy is self.policy:
+            return self
+        counters, current = counters_for(policy, as_of), current_counters(policy, as_of)
+        return replace(self, policy=policy, counters=counters, current=current)
+
 
 def prepared_limits(*, principal: Principal, tenant: TenantFacts, as_of: datetime) -> PreparedLimits:
     """Return the current policy with its counters, from memory until the key, the plan or the minute changes."""
@@ -56,8 +65,8 @@ def prepared_limits(*, principal: Principal, tenant: TenantFacts, as_of: datetim
 
 def policy_in_force(*, principal: Principal, tenant: TenantFacts, as_of: datetime) -> LimitPolicy:
     """Return every limit that applies to the key. Marks the counters of changed quotas as unknown first."""
-    policy = limits_for(principal, tenant)
-    quotas = tuple(quota for quota in policy.quotas if quota.scope_id == TENANT_SCOPE)
+    of_tenant = tenant_limits(tenant.id)
+    policy, quotas = policy_of_key(principal, tenant, of_tenant), of_tenant.counted
     now = steady_instant()
     counted_with = _counted_with.recall(tenant.id, now)
     if counted_with is not None and counted_with != quotas:

@@ -13,7 +13,7 @@ _COUNTERS_ASKED: Final = """unnest({scope_ledgers}::bigint[], {scopes}::uuid[], 
     JOIN ledger AS g ON g.n = c.ledger
     JOIN limit_counter AS l ON l.tenant_id = g.tenant_id AND l.is_live = g.is_live AND l.scope_id = c.scope_id
         AND l.meter_id = c.meter_id AND l.period_start = c.period_start AND l.period_end = c.period_end
-        AND l.is_ready"""
+        AND l.is_ready AND (l.next_expiry_at IS NULL OR l.next_expiry_at > {as_of}::timestamptz)"""
 _BUCKETS_ASKED: Final = """unnest({bucket_ledgers}::bigint[], {bucket_scopes}::uuid[]) WITH ORDINALITY
         AS b(ledger, scope_id, n)
     JOIN ledger AS g ON g.n = b.ledger
@@ -37,8 +37,8 @@ known AS MATERIALIZED (
     JOIN event_identity AS k ON k.tenant_id = g.tenant_id AND k.is_live = g.is_live AND k.key = i.key
 ),
 counter AS MATERIALIZED (
-    SELECT c.n, l.used
-    FROM {_COUNTERS_ASKED.format(scope_ledgers="$7", scopes="$8", meters="$9", starts="$10", ends="$11")}
+    SELECT c.n, l.used + l.held AS used
+    FROM {_COUNTERS_ASKED.format(scope_ledgers="$7", scopes="$8", meters="$9", starts="$10", ends="$11", as_of="$14")}
     ORDER BY l.tenant_id, l.is_live, l.scope_id, l.meter_id, l.period_start, l.period_end FOR UPDATE OF l
 ),
 bucket AS MATERIALIZED (
@@ -58,8 +58,8 @@ WITH ledger AS MATERIALIZED (
     FROM unnest($1::uuid[], $2::bool[]) WITH ORDINALITY AS l(tenant_id, is_live, n)
 ),
 counter AS MATERIALIZED (
-    SELECT c.n, l.used
-    FROM {_COUNTERS_ASKED.format(scope_ledgers="$3", scopes="$4", meters="$5", starts="$6", ends="$7")}
+    SELECT c.n, l.used + l.held AS used
+    FROM {_COUNTERS_ASKED.format(scope_ledgers="$3", scopes="$4", meters="$5", starts="$6", ends="$7", as_of="$10")}
 ),
 bucket AS MATERIALIZED (
     SELECT {_BUCKET_COLUMNS} FROM {_BUCKETS_ASKED.format(bucket_ledgers="$8", bucket_scopes="$9")}
@@ -104,10 +104,12 @@ hours AS (
         DO UPDATE SET quantity = u.quantity + excluded.quantity, events = u.events + excluded.events
 ),
 counters AS (
-    INSERT INTO limit_counter AS l (tenant_id, is_live, scope_id, meter_id, period_start, period_end, used, is_ready)
-    SELECT g.tenant_id, g.is_live, c.scope_id, c.meter_id, c.period_start, c.period_end, c.amount, false
-    FROM unnest($13::bigint[], $14::uuid[], $15::bigint[], $16::timestamptz[], $17::timestamptz[], $18::numeric[])
-        AS c(ledger, scope_id, meter_id, period_start, period_end, amount)
+    INSERT INTO limit_counter AS l (tenant_id, is_live, scope_id, meter_id, period_start, period_end, used, is_ready,
+        subject)
+    SELECT g.tenant_id, g.is_live, c.scope_id, c.meter_id, c.period_start, c.period_end, c.amount, false, c.subject
+    FROM unnest($13::bigint[], $14::uuid[], $15::bigint[], $16::timestamptz[], $17::timestamptz[], $18::numeric[],
+        $34::text[])
+        AS c(ledger, scope_id, meter_id, period_start, period_end, amount, subject)
     JOIN ledger AS g ON g.n = c.ledger
     ORDER BY 1, 2, 3, 4, 5, 6
     ON CONFLICT ON CONSTRAINT limit_counter_once DO UPDATE SET used = l.used + excluded.used

@@ -17,6 +17,7 @@ from accounts.database.binary import (
     of_blobs,
     of_bools,
     of_decimals,
+    of_instant,
     of_instants,
     of_int,
     of_ints,
@@ -24,9 +25,9 @@ from accounts.database.binary import (
     of_texts,
     of_uuids,
 )
-from accounts.database.line import Exchange
+from accounts.database.line import Exchange, Step
 from metering.domain.ledger import Ledger
-from metering.domain.limit_policy import Decision
+from metering.domain.limit_policy import Claim, Decision
 from metering.domain.rounds import (
     HeldCounter,
     Outcome,
@@ -80,7 +81,8 @@ def check_questions(questions: Sequence[RoundQuestion]) -> Exchange[list[Outcome
     for number, question in zip(numbers, questions, strict=True):
         if number is not None:
             limits.include(number, question.claim)
-    [found] = yield ((b"look", _LOOK, [*_halves(ledgers.ledgers), *_asked(limits)]),)
+    as_of = of_instant(max(question.claim.as_of for question in questions))
+    [found] = yield ((b"look", _LOOK, [*_halves(ledgers.ledgers), *_asked(limits), as_of]),)
     _learn(limits, found)
     return [
         None if number is None else _outcome(limits.check(number, question.claim))
@@ -97,6 +99,8 @@ class _Round:
         self._limits = RoundLimits()
         self._usage = RoundUsage()
         self._stored: list[tuple[int, RoundReport]] = []
+        # By the position of a stored report: what its answer says the levels of.
+        self._watched: dict[int, tuple[int, Claim]] = {}
         # The first report of each identity, with the number of its ledger: another of the round goes alone.
         self._firsts: dict[tuple[int, bytes], int] = {}
         for position, report in enumerate(reports):
@@ -113,8 +117,14 @@ class _Round:
         outcomes: list[Outcome | None] = [None] * len(self._reports)
         for order, ((number, _), position) in enumerate(self._firsts.items(), start=1):
             if number not in found.closed:
-                outcomes[position] = self._outcome_of(number, self._reports[position], is_same=known.get(order))
-        yield from self._store(is_begun=has_to_look)
+                report = self._reports[position]
+                outcomes[position] = self._outcome_of(number, report, is_same=known.get(order))
+                if outcomes[position] is not None and report.watched is not None and report.watched.counters:
+                    self._watched[position] = number, report.watched
+        watched = yield from self._store(is_begun=has_to_look)
+        if watched is not None:
+            for position, (number, claim) in self._watched.items():
+                outcomes[position] = Outcome(used=watched.used_of(number, claim))
         return outcomes
 
     def _outcome_of(self, number: int, report: RoundReport, *, is_same: bool | None) -> Outcome | None:
@@ -139,17 +149,31 @@ class _Round:
             of_blobs([event.key for event in events]),
             of_blobs([event.content_hash for event in events]),
             *_asked(self._limits),
+            of_instant(max(report.received_at for report in self._reports)),
         ]
         _, found = yield b"BEGIN", (b"lock", _LOCK, lock)
         return _learn(self._limits, found)
 
-    def _store(self, *, is_begun: bool) -> Exchange[None]:
-        """Store and commit in one trip. Without a look before, the statement is the transaction."""
-        steps = ((b"store", _STORE, self._parameters()),) if self._stored else ()
+    def _store(self, *, is_begun: bool) -> Exchange[RoundLimits | None]:
+        """Store and commit in one trip. Without a look before, the statements are the transaction.
+
+        Returns the levels of what is watched, read after storing.
+        """
+        steps: tuple[Step, ...] = ((b"store", _STORE, self._parameters()),) if self._stored else ()
+        watched = RoundLimits()
+        for number, claim in self._watched.values():
+            watched.include(number, claim)
+        if self._watched:
+            as_of = of_instant(max(report.received_at for report in self._reports))
+            steps = *steps, (b"look", _LOOK, [*_halves(self._ledgers.ledgers), *_asked(watched), as_of])
         if is_begun:
-            yield *steps, b"COMMIT"
+            values = yield *steps, b"COMMIT"
         elif steps:
-            yield steps
+            values = yield steps
+        if not self._watched:
+            return None
+        _learn(watched, values[len(steps) - 1])
+        return watched
 
     def _parameters(self) -> list[Parameter]:
         numbers = {number: new for new, number in enumerate(dict.fromkeys(number for number, _ in self._stored), 1)}
@@ -186,6 +210,7 @@ class _Round:
             of_uuids([report.api_key_id for _, report in self._stored]),
             of_jsons([event.properties_json for event in events]),
             of_instants([report.received_at for _, report in self._stored]),
+            of_texts([counter.key.subject for counter in self._usage.counters]),
         ]
 
 

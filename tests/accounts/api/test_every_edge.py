@@ -131,7 +131,10 @@ def questions(route: str) -> list[list[str]]:
 
 def assert_no_fault(response: Any, *tried: object) -> None:
     assert response.status_code < 500, (tried, response.status_code, response.content[:300])
-    if response.status_code >= 400 and response.content:
+    if response.request["PATH_INFO"] == "/api/v1/oauth/token" and response["Content-Type"] == "application/json":
+        # Its errors are those of OAuth 2.0 (RFC 6749, section 5.2).
+        assert set(body_of(response)) == {"error", "error_description"}, (tried, response.content[:300])
+    elif response.status_code >= 400 and response.content:
         assert response["Content-Type"] == "application/problem+json", (tried, response["Content-Type"])
         assert body_of(response)["status"] == response.status_code
 

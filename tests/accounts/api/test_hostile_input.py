@@ -218,7 +218,9 @@ json_values = st.recursive(
 NAMES = ("name", "kind", "scopes", "expires_at", "allowed_cidrs", "quota", "throttle")
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(change=st.dictionaries(st.sampled_from(NAMES), json_values, max_size=3))
 def test_any_json_in_any_field_is_taken_or_refused(api: Api, change: dict[str, object]) -> None:
     response = api.post("/keys", raw=json.dumps(NEW | change, ensure_ascii=True).encode())

@@ -18,7 +18,19 @@ from tests.contract import PREFIX, check_answer, document
 
 VERBS = {
     "GET": {"list", "retrieve", "query"},
-    "POST": {"create", "report", "void", "authorize", "rotate", "preview", "run"},
+    "POST": {
+        "create",
+        "report",
+        "void",
+        "authorize",
+        "rotate",
+        "preview",
+        "run",
+        "commit",
+        "release",
+        "test",
+        "replay",
+    },
     "PATCH": {"update"},
     "DELETE": {"delete", "revoke"},
 }
@@ -26,26 +38,31 @@ OPERATION_ID = re.compile(r"(?P<verb>[a-z]+)(?:_[a-z]+)+")
 SUMMARY = re.compile(r"[A-Z][a-z]+ \S.{3,60}[^.]")
 
 # Every call of the public contract. A call that is built moves up. A call that the contract does not have must not
-# exist.
+# exist, except what adds to it, in `ADDED`.
 BUILT = """
-GET /keys · POST /keys · POST /keys/{} /rotate · DELETE /keys/{}
+GET /keys · POST /keys · POST /keys/{} /rotate · DELETE /keys/{} · POST /leaked-keys · POST /oauth/token
 GET /events · POST /events · GET /events/{} · POST /events/{} /void · POST /access-logs · POST /authorize
-GET /usage/monthly · GET /usage/daily · GET /usage/realtime · GET /usage/query
+GET /authorize/forward · POST /reservations · POST /reservations/{} /commit · POST /reservations/{} /release
+GET /usage/monthly · GET /usage/daily · GET /usage/realtime · GET /usage/query · POST /usage/sql
 GET /plans · GET /subscription · POST /subscription/preview · GET /credit-notes · GET /alerts
 GET /payments · GET /payments/{} /receipt
+GET /proofs/{} · GET /proofs/events/{}
 GET /invoices · GET /invoices/{} · GET /invoices/{} /pdf · GET /invoices/{} /lines/{} /events
 GET /operator/tenants · POST /operator/tenants · GET /operator/tenants/{} · PATCH /operator/tenants/{}
 POST /operator/aggregate · POST /operator/monitor · POST /operator/invoices
-GET /demo/example · POST /demo/data · GET /demo/random/strings
-"""
-NOT_BUILT = """
-GET /authorize/forward · POST /reservations · POST /reservations/{} /commit · POST /reservations/{} /release
-GET /invoices/{} /xml · GET /invoices/{} /evidence · GET /operator/inbox · POST /usage/sql
 GET /webhook-endpoints · POST /webhook-endpoints · PATCH /webhook-endpoints/{} · DELETE /webhook-endpoints/{}
 POST /webhook-endpoints/{} /rotate-secret · POST /webhook-endpoints/{} /test
 GET /webhook-deliveries · POST /webhook-deliveries/{} /replay
 GET /budgets · POST /budgets · PATCH /budgets/{} · DELETE /budgets/{}
-GET /proofs/{} · GET /proofs/events/{} · POST /leaked-keys · POST /oauth/token
+GET /demo/example · POST /demo/data · GET /demo/random/strings
+"""
+ADDED = """
+GET /operator/product-codes · POST /operator/product-codes
+PATCH /operator/product-codes/{} · DELETE /operator/product-codes/{}
+GET /budgets/{} · GET /webhook-endpoints/{} · POST /webhook-endpoints/{} /replay
+"""
+NOT_BUILT = """
+GET /invoices/{} /xml · GET /invoices/{} /evidence · GET /operator/inbox
 """
 
 
@@ -67,7 +84,7 @@ EVERY_OPERATION = pytest.mark.parametrize(
 
 def test_the_document_has_every_call_of_the_contract_that_is_built_and_no_other() -> None:
     described = {f"{method} /{re.sub('{.*?}', '{}', path.removeprefix(PREFIX))}" for method, path, _ in operations()}
-    assert described == calls_of(BUILT)
+    assert described == calls_of(BUILT) | calls_of(ADDED)
     assert not calls_of(BUILT) & calls_of(NOT_BUILT)
 
 
@@ -167,7 +184,7 @@ def test_an_answer_as_described_is_none() -> None:
 def test_every_answer_that_a_test_receives_is_checked(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     checked: list[tuple[str, str, int]] = []
     monkeypatch.setattr(
-        "tests.conftest.check_answer", lambda method, path, found, _: checked.append((method, path, found.status_code))
+        "tests.conftest.check_answer", lambda method, path, found, *_: checked.append((method, path, found.status_code))
     )
     api.get("/keys")
     api.post("/keys", {})

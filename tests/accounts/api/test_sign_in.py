@@ -274,6 +274,7 @@ def ask(process: subprocess.Popen[str], code: str) -> str:
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.takes_long("it starts processes")
 def test_a_code_used_in_one_process_is_worth_nothing_in_another(process_environment: dict[str, str]) -> None:
     secret = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
     TOTP.activate(make_user("dora@example.com"), secret)

@@ -1,7 +1,7 @@
 """Arrays in PostgreSQL's binary form arrive as what was sent."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -11,6 +11,7 @@ import pytest
 from accounts.database.binary import (
     Parameter,
     of_blobs,
+    of_days,
     of_decimals,
     of_instants,
     of_ints,
@@ -30,7 +31,8 @@ KEY = UUID("01956f00-0000-7000-8000-0000000000cc")
         ("bytea", of_blobs, [b"\x00\xff", b"", None]),
         ("text", of_texts, ["", "naïve \U0001f600", '"{,}\\', None]),
         ("jsonb", lambda items: of_jsons([b'{"a": 1.50}' for _ in items]), ['{"a": 1.50}']),
-        ("bigint", of_ints, [-(2**63), 0, 2**63 - 1]),
+        ("bigint", of_ints, [-(2**63), 0, 2**63 - 1, None]),
+        ("date", of_days, [date(1999, 12, 31), None]),
         (
             "timestamptz",
             of_instants,

@@ -77,11 +77,15 @@ def test_clean_up_deletes_expired_rows_and_keeps_the_rest(
         "sessions": 1,
         "session_facts": 1,
         "invitations": 3,
+        "key_addresses": 0,
+        "key_refusals": 0,
         "cache_rows": 0,
         "job_runs": 1,
         "mails": 0,
         "exports": 0,
         "export_files": 0,
+        "webhook_deliveries": 0,
+        "notices": 0,
     }
     assert cleaning.clean_up(as_of=now).summary == expected
     assert cleaning.clean_up(as_of=now).summary == dict.fromkeys(expected, 0)

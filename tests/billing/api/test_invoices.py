@@ -105,6 +105,7 @@ def test_issued_invoices_are_listed_the_newest_first_and_drafts_are_not(client: 
         "credit_note": None,
         "replaces": None,
         "replaced_by": None,
+        "merchant_of_record": None,
     }
 
 

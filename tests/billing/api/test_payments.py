@@ -30,6 +30,8 @@ def test_a_payment_is_listed_and_has_a_receipt() -> None:
                 "allocated_minor": 0,
                 "refunded_minor": 0,
                 "unallocated_minor": 5000,
+                "refunds": [],
+                "disputes": [],
                 "occurred_at": "2026-03-20T09:00:00Z",
             }
         ],

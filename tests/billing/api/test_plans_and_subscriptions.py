@@ -20,8 +20,9 @@ from billing.domain.prices import Flat, Graduated, Package, PerUnit, Tier, Volum
 from billing.models import BillingException, Plan, PlanVersion, Subscription, TaxRate
 from billing.services.catalog.plans import archive_plan, update_plan
 from billing.services.subscriptions.changes import When, cancel_subscription, change_plan
+from metering.domain.limit_scopes import LimitScope
 from metering.domain.periods import Period
-from metering.domain.usage_plan_terms import QuotaTerms, UsagePlanTerms
+from metering.domain.usage_plan_terms import QuotaTerms, ThrottleTerms, UsagePlanTerms
 from metering.models import UsagePlan
 from metering.services.usage_plans import update_usage_plan
 from tests.billing.world import MARCH, STAFF, close_month, first_invoice, make_plan, subscribe_tenant, use
@@ -96,6 +97,7 @@ def test_a_plan_has_its_costs_and_its_limits(pro: PlanVersion) -> None:
             QuotaTerms("calls", Decimal(100000), Period.MONTH, is_hard=False),
             QuotaTerms("bytes", Decimal("0.5"), Period.DAY, is_hard=True),
         ),
+        throttles=(ThrottleTerms(5, 9, LimitScope.SUBJECT),),
     )
     update_usage_plan(usage_plan=UsagePlan.objects.get(code="pro"), terms=terms, actor=STAFF, as_of=MARCH)
     update_plan(plan=pro.plan, changes={"description": "For teams.\nAnd more."}, actor=STAFF, as_of=MARCH)
@@ -108,9 +110,17 @@ def test_a_plan_has_its_costs_and_its_limits(pro: PlanVersion) -> None:
         "trial_days": 0,
         "limits": {
             "throttle": {"rate": 50, "burst": 100},
+            "throttles": [{"scope": "subject", "event_type": None, "rate": 5, "burst": 9}],
             "quotas": [
-                {"meter": "bytes", "unit": "byte", "period": "day", "limit": "0.5", "is_hard": True},
-                {"meter": "calls", "unit": "calls", "period": "month", "limit": "100000", "is_hard": False},
+                {"meter": "bytes", "unit": "byte", "period": "day", "scope": "tenant", "limit": "0.5", "is_hard": True},
+                {
+                    "meter": "calls",
+                    "unit": "calls",
+                    "period": "month",
+                    "scope": "tenant",
+                    "limit": "100000",
+                    "is_hard": False,
+                },
             ],
         },
         "fee": {"amount_minor": 4900, "currency": "EUR"},
@@ -146,7 +156,7 @@ def test_every_price_model_has_its_terms() -> None:
         "per_unit": {"unit_amount": "0.000000000001"},
         "volume": written | {"charge_flat_at_zero": True},
     }
-    assert plan["limits"] == {"throttle": None, "quotas": []}
+    assert plan["limits"] == {"throttle": None, "throttles": [], "quotas": []}
 
 
 def test_a_tenant_sees_the_newest_version_of_the_plans_for_sale_in_its_currency(
@@ -193,7 +203,7 @@ def test_ten_plans_take_as_many_queries_as_one(pro: PlanVersion) -> None:
 def test_a_subscription_shows_its_present_and_its_coming_terms(subscription: Subscription, team: PlanVersion) -> None:
     TaxRate.objects.create(country="BE", name="VAT", percent=Decimal(21))
     Tenant.objects.update(country="BE")
-    use(subscription.tenant, 15000, at=MARCH + timedelta(days=2))
+    use(subscription.tenant, 15000, at=NOW - timedelta(hours=1))
     changed = change_plan(subscription=subscription, plan_version=team, when=When.PERIOD_END, actor=STAFF, as_of=NOW)
     body = client_of(subscription.tenant).get("/api/v1/subscription").json()
     invoice = body.pop("next_invoice")
@@ -211,24 +221,24 @@ def test_a_subscription_shows_its_present_and_its_coming_terms(subscription: Sub
         "cancel_at_period_end": False,
         "ended_at": None,
     }
-    # 15,000 calls in 369.5 of 744 hours.
+    # 15,000 calls a day for the 374.5 hours that are left.
     assert [(line["kind"], line["amount_minor"]) for line in invoice["lines"]] == [
-        ("usage", 3020),
+        ("usage", 24906),
         ("recurring", 19900),
     ]
-    assert invoice["lines"][0]["quantity"] == "30203"
+    assert invoice["lines"][0]["quantity"] == "249063"
     [tax] = invoice["taxes"]
-    assert (tax["name"], tax["percent"], tax["category"], tax["amount_minor"]) == ("VAT", "21", "S", 4813)
+    assert (tax["name"], tax["percent"], tax["category"], tax["amount_minor"]) == ("VAT", "21", "S", 9409)
     assert invoice["lines"][0]["tax"]["rate"] == "21"
-    assert invoice["total_minor"] == invoice["subtotal_minor"] + 4813
+    assert invoice["total_minor"] == invoice["subtotal_minor"] + 9409
     assert (invoice["due_at"], invoice["currency"]) == ("2026-04-01T00:00:00Z", "EUR")
     assert changed.is_live
 
 
 def test_a_projection_of_fractional_usage_is_fractional(subscription: Subscription) -> None:
-    use(subscription.tenant, "1.5", at=MARCH + timedelta(days=2))
+    use(subscription.tenant, "1.5", at=NOW - timedelta(hours=1))
     invoice = client_of(subscription.tenant).get("/api/v1/subscription").json()["next_invoice"]
-    assert invoice["lines"][0]["quantity"] == "3.0202977"
+    assert invoice["lines"][0]["quantity"] == "24.90625"
 
 
 def test_a_trial_and_a_cancellation_show(pro: PlanVersion) -> None:

@@ -22,6 +22,7 @@ from billing.collection.services.inbox import InboxRun, process_inbox
 from billing.models import Invoice, PlanVersion, Subscription
 from billing.selectors.invoicing.due import Due
 from billing.services.invoicing.running import run_invoicing
+from billing.services.subscriptions.subscribing import subscribe
 from config.workbench.fakestripe.server import FakeStripe
 from tests.billing.world import STAFF, make_plan
 from tests.fakestripe import shopper
@@ -67,6 +68,12 @@ def buy(tenant: Tenant, version: PlanVersion, *, card: str = shopper.GOOD) -> sh
     return shopper.type_card(url, card)
 
 
+def give_card(tenant: Tenant, version: PlanVersion, *, card: str = shopper.GOOD) -> shopper.Seen:
+    """Subscribe the tenant as staff do, and give a card by clicking through a checkout that charges nothing."""
+    subscribe(tenant=tenant, plan_version=version, actor=STAFF, as_of=now())
+    return buy(tenant, version, card=card)
+
+
 def handled(fake: FakeStripe) -> list[Json]:
     """Return the events that our endpoint is subscribed to, in the order in which they happened."""
     return [event for event in fake.events() if event["type"] in EVENT_TYPES]
@@ -98,9 +105,9 @@ def follow_up(run: InboxRun) -> None:
 
 
 def subscribed(fake: FakeStripe, slug: str = "acme", **plan: Any) -> Subscription:
-    """Return a tenant that went through checkout, and whose first invoice is finalized and pushed to Stripe."""
+    """Return a tenant that staff subscribed and that gave a card, and whose first invoice is pushed to Stripe."""
     tenant = make_buyer(slug)
-    buy(tenant, make_plan(**plan))
+    give_card(tenant, make_plan(**plan))
     deliver_and_process(fake)
     return Subscription.objects.select_related("tenant").get(tenant=tenant)
 
@@ -151,7 +158,11 @@ LONG_PAST: Final = datetime(2020, 1, 1, tzinfo=UTC)
 
 def attach(fake: FakeStripe, customer_id: str, card: str) -> None:
     """Attach a card to a customer, to which invoices are charged."""
-    method = {shopper.GOOD: "pm_card_visa", shopper.FAILS_LATER: "pm_card_chargeCustomerFail"}[card]
+    method = {
+        shopper.GOOD: "pm_card_visa",
+        shopper.FAILS_LATER: "pm_card_chargeCustomerFail",
+        shopper.CONFIRMED: "pm_card_authenticationRequired",
+    }[card]
     client = stripe_api._client("sk_test_countinghouseFakeStripe000", fake.url, "2026-05-27.dahlia")
     attached = client.v1.payment_methods.attach(method, {"customer": customer_id})
     stripe_api.charge_invoices_to(customer_id, payment_method_id=attached.id)

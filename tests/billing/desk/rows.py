@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
-from billing.desk.models import Approval, WriteOff
+from billing.desk.models import Approval, LineQuestion, WriteOff
 from billing.models import Invoice
 from tests.billing.models.rows import NOW
 
@@ -34,3 +34,15 @@ def approval(about: Invoice, **fields: Any) -> Approval:
         "expires_at": NOW + timedelta(days=14),
     }
     return Approval.objects.create(id=uuid4(), **(facts | fields))
+
+
+def line_question(about: Invoice, **fields: Any) -> LineQuestion:
+    facts = {
+        "tenant_id": about.tenant_id,
+        "invoice": about,
+        "position": 1,
+        "description": "Calls",
+        "reason": "They were sent twice.",
+        "asked_at": NOW,
+    }
+    return LineQuestion.objects.create(id=uuid4(), **(facts | fields))

@@ -11,6 +11,9 @@ from django.db import IntegrityError
 
 from accounts.models import StoredFile
 from accounts.notices.models import OutboundMail, OutboxEvent
+from billing.banking.models import BankEntry, BankStatement
+from billing.dunning.domain.states import CaseKind, StepKind
+from billing.dunning.models import DunningCase, DunningPause, DunningSchedule, DunningStep
 from billing.models import (
     BillingException,
     CreditNote,
@@ -22,6 +25,7 @@ from billing.models import (
     InvoiceTax,
     Payment,
     PaymentAllocation,
+    PaymentDispute,
     PaymentRefund,
     Price,
     SingleItem,
@@ -167,6 +171,44 @@ def refund(payment: Payment, **fields: Any) -> PaymentRefund:
         "created_by": "staff",
     }
     return PaymentRefund.objects.create(**(facts | fields))
+
+
+def dispute(payment: Payment, **fields: Any) -> PaymentDispute:
+    facts = {
+        "tenant_id": payment.tenant_id,
+        "payment": payment,
+        "reference": "du_1",
+        "state": "open",
+        "amount_minor": 100,
+        "currency": "EUR",
+        "occurred_at": NOW,
+        "created_at": NOW,
+    }
+    return PaymentDispute.objects.create(**(facts | fields))
+
+
+def bank_entry() -> None:
+    """Create a statement with an entry."""
+    statement = BankStatement.objects.create(
+        sha256="0" * 64, format="CSV", first_on=NOW.date(), last_on=NOW.date(), entries_total=1, entries_known=0,
+        imported_at=NOW, imported_by="bo",
+    )  # fmt: skip
+    facts = {"booked_on": NOW.date(), "amount_minor": 1, "currency": "EUR"}
+    BankEntry.objects.create(statement=statement, key="1", **facts)
+
+
+def dunning(invoice: Invoice, /) -> None:
+    """Create a case with a step, and a pause."""
+    case = DunningCase.objects.create(
+        tenant_id=invoice.tenant_id,
+        subscription_id=invoice.subscription_id,
+        invoice=invoice,
+        schedule=DunningSchedule.objects.earliest("pk"),
+        kind=CaseKind.CHARGE,
+        opened_at=NOW,
+    )
+    DunningStep.objects.create(case=case, position=1, kind=StepKind.RETRY, due_at=NOW)
+    DunningPause.objects.create(tenant_id=invoice.tenant_id, reason="Agreed.", paused_at=NOW, paused_by="bo")
 
 
 def credit_note(invoice: Invoice, /, **fields: Any) -> CreditNote:

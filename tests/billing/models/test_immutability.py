@@ -11,7 +11,7 @@ from django.db.models import F, Model
 from accounts.models import Discrepancy, User
 from billing.models import BillingException, Invoice, InvoiceLine, NumberSeries, Payment, Subscription
 from config.operations.database_roles import APPEND_ONLY_TABLES, KEPT_TABLES
-from tests.billing.collection.models.rows import inbox_event
+from tests.billing.collection.models.rows import finding, inbox_event
 from tests.billing.desk import rows as desk_rows
 from tests.billing.models import rows
 from tests.billing.models.rows import NOW, issued
@@ -26,6 +26,7 @@ HISTORY = [
 ]
 LATER = NOW + timedelta(days=1)
 OTHERS: dict[str, object] = {
+    "merchant_of_record": "Paddle",
     "purchase_order": "PO 1",
     "kind": "manual",
     "boundary": 1,
@@ -59,6 +60,8 @@ WORDS_OF_A_PAYMENT: dict[str, object] = {
     "amount_minor": 1,
     "currency": "USD",
     "error": "Another.",
+    "decline_code": "lost_card",
+    "is_final": True,
     "occurred_at": LATER,
     "created_at": LATER,
     "invoice": None,
@@ -133,12 +136,18 @@ def test_the_owner_may_not_change_history(history: None, table: str, statement: 
 @pytest.mark.parametrize("statement", ["DELETE FROM {table}", "TRUNCATE {table}"])
 def test_the_application_may_not_delete_retained_rows(history: None, table: str, statement: str) -> None:
     inbox_event()
+    finding()
     facts = {"code": "usage_drift", "detail": "10 differ"}
     BillingException.objects.create(subscription=Subscription.objects.get(), occurred_at=NOW, **facts)
     Discrepancy.objects.create(found_by="reconcile", subject="acme", opened_at=NOW, seen_at=NOW, **facts)
     NumberSeries.objects.create(code="INV-2026", last_number=1)
     rows.single_item(Subscription.objects.get())
-    desk_rows.approval(Invoice.objects.get(), requester=User.objects.create_user("bo@example.org", None))
+    rows.dispute(Payment.objects.get())
+    rows.dunning(Invoice.objects.get())
+    rows.bank_entry()
+    bo = User.objects.create_user("bo@example.org", None)
+    desk_rows.line_question(Invoice.objects.get(), asker=bo)
+    desk_rows.approval(Invoice.objects.get(), requester=bo)
     assert model_of(table)._default_manager.exists()
     with pytest.raises(ProgrammingError, match="permission denied"):
         run(statement.format(table=table))

@@ -6,6 +6,7 @@ from django.db import transaction
 from billing.models import (
     BillingException,
     Invoice,
+    InvoiceHold,
 )
 from tests.billing.models import rows
 from tests.billing.models.rows import NOW, refuses
@@ -48,6 +49,7 @@ def test_a_reversing_allocation_matches_what_it_reverses(finalized: Invoice, amo
         ({}, "refund_once"),
         ({"reference": "2", "way": "pigeon"}, "refund_way_known"),
         ({"reference": "2", "amount_minor": 0}, "refund_gives_something_back"),
+        ({"reference": "2", "amount_minor": -1}, "refund_gives_something_back"),
         ({"reference": "2", "reason": ""}, "refund_has_reason"),
     ],
 )
@@ -87,3 +89,24 @@ def test_a_set_off_takes_back_what_another_said(finalized: Invoice, amount_minor
         rows.set_off(finalized, amount_minor=amount_minor)
     with refuses("set_off_reverses_what_it_takes_back"), transaction.atomic():
         rows.set_off(finalized, amount_minor=1, reverses=given)
+
+
+@pytest.mark.parametrize(
+    ("fields", "name"),
+    [
+        ({}, "dispute_once"),
+        ({"reference": "du_2", "state": "asked"}, "dispute_state_known"),
+        ({"reference": "du_2", "amount_minor": 0}, "dispute_over_something"),
+        ({"reference": "du_2", "closed_at": NOW}, "dispute_open_is_not_closed"),
+    ],
+)
+def test_a_disputes_fields_agree_with_its_state(finalized: Invoice, fields: dict[str, object], name: str) -> None:
+    payment = rows.payment(finalized)
+    rows.dispute(payment)
+    with refuses(name), transaction.atomic():
+        rows.dispute(payment, **fields)
+
+
+def test_a_hold_says_why(finalized: Invoice) -> None:
+    with refuses("hold_has_reason"), transaction.atomic():
+        InvoiceHold.objects.create(invoice=finalized, tenant_id=finalized.tenant_id, reason="", created_at=NOW)

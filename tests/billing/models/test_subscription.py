@@ -119,7 +119,7 @@ def test_an_alert_is_raised_once_for_a_quota_and_period(subscription: Subscripti
         rows.alert(subscription, quantity=900)
     rows.alert(subscription, limit=2000)
     with refuses("threshold_alert_known"), transaction.atomic():
-        rows.alert(subscription, threshold=50)
+        rows.alert(subscription, threshold=1001)
 
 
 def test_a_mail_records_its_outcome(subscription: Subscription) -> None:

@@ -101,6 +101,7 @@ def test_the_web_server_refuses_errors_and_accepts_warnings(production: Settings
     assert all(isinstance(message, Error) for message in check_settings(None) if message.id != "countinghouse.W001")
 
 
+@pytest.mark.takes_long("it starts the web server")
 def test_the_web_server_runs_the_checks_before_it_serves() -> None:
     # A granian imports `config.wsgi` and nothing else: no command runs the checks for it.
     environment = os.environ | {

@@ -14,6 +14,7 @@ from config.serving.pools import Pool, PoolFullError, Pools
         ("/api/v1/events", True), ("/api/v1/authorize", True), ("/webhooks/stripe/x", True), ("/healthz", True),
         ("/readyz", True), ("/metrics", False), ("/", False), ("/t/acme/plan/", False), ("/admin/", False),
         ("/api/docs/", False), ("/api/v1/operator/invoices", False),
+        ("/api/v1/usage/sql", False), ("/api/v1/usage/query", True),
     ],
 )  # fmt: skip
 def test_api_calls_have_a_pool_of_their_own(path: str, is_api: bool) -> None:

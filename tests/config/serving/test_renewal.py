@@ -8,6 +8,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from accounts.domain.reach import WayIn, way_in
 from accounts.domain.scopes import Scope
 from accounts.models import ApiKey, Tenant, TenantStatus
 from accounts.selectors import api_keys
@@ -15,7 +16,7 @@ from accounts.selectors.api_keys import find_principal, forget_keys, renew_princ
 from config.serving.renewal import Renewal, renew
 from metering.models import UsagePlan, UsagePlanAssignment, UsagePlanQuota
 from metering.selectors import limits
-from metering.selectors.limits import forget_limits, renew_tenant_limits, tenant_limits
+from metering.selectors.limits import anchors_in_use, forget_limits, renew_tenant_limits, tenant_limits
 from tests.faults.durable import await_that
 from tests.metering.ledger_world import make_key, make_tenant
 from tests.metering.services.limits.limit_world import put_on_plan, quota_of
@@ -67,7 +68,10 @@ def test_a_plan_is_renewed_until_any_part_of_it_changes(monkeypatch: pytest.Monk
 
     def at_next_turn(one: Tenant) -> Any:
         clock[0] += TURN
-        renew_tenant_limits()
+        with way_in(WayIn.SIGN_IN):  # as the thread does
+            as_of, anchors = anchors_in_use()
+        with way_in(WayIn.INGEST):
+            renew_tenant_limits(as_of, anchors)
         clock[0] += TURN
         return tenant_limits(one.id)
 
@@ -79,6 +83,8 @@ def test_a_plan_is_renewed_until_any_part_of_it_changes(monkeypatch: pytest.Monk
     assert at_next_turn(tenant).quotas[0].limit == 6
     UsagePlan.objects.update(throttle_rate=1, throttle_burst=2)
     assert at_next_turn(tenant).throttles[0].burst == 2
+    Tenant.objects.filter(pk=tenant.pk).update(period_anchor_on=NOW.date())
+    assert at_next_turn(tenant).period_anchor_on == NOW.date()
     UsagePlanAssignment.objects.all().delete()
     assert at_next_turn(tenant).quotas == ()
     put_on_plan(without, NOW, quota_of("7"))

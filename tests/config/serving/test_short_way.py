@@ -18,7 +18,10 @@ from pytest_django import Settings
 
 from accounts.domain.api_key import KeyKind
 from accounts.domain.scopes import Scope
+from accounts.keys.domain.token_requests import TokenRequest
+from accounts.keys.services.access_tokens import issue_access_token
 from accounts.models import TenantStatus
+from accounts.selectors.api_keys import find_principal
 from config.serving.application import Application, has_short_way
 from config.serving.bodies import Patience
 from config.serving.pools import Pool, Pools
@@ -137,7 +140,16 @@ def make_twin(name: str) -> Twin:
         "service": make_key(None, kind=KeyKind.SERVICE, scopes=list(Scope))[1],
         "own limits": make_key(limited, scopes=write, throttle_rate=1, throttle_burst=50, quota=40)[1],
     }
+    secrets["token"] = token_for(secrets["free"])
     return Twin(secrets, (free, limited, used_up))
+
+
+def token_for(secret: str) -> str:
+    """Return an access token of a key, which begins at this module's time."""
+    principal = find_principal(secret, NOW)
+    assert principal is not None
+    asked = TokenRequest(str(principal.key_id), secret)
+    return issue_access_token(request=asked, address="127.0.0.1", as_of=NOW).text
 
 
 def event(id_: str, **more: Any) -> bytes:
@@ -157,9 +169,37 @@ def corpus() -> Iterator[Sent]:
         yield Sent(f"{key} authorize again", AUTHORIZE, event(f"a-{key}-1"), key)
         yield Sent(f"{key} authorize in conflict", AUTHORIZE, event(f"a-{key}-1", quantity=9), key)
         yield Sent(f"{key} too much", AUTHORIZE, event(f"b-{key}", quantity=10**12), key)
+    for turn in range(6):
+        yield Sent(f"token event {turn}", EVENTS, event(f"token-{turn}"), "token")
+        yield Sent(f"token authorize {turn}", AUTHORIZE, event(f"a-token-{turn}"), "token")
     for path in (EVENTS, AUTHORIZE):
         yield from hostile_bodies(path)
         yield from odd_requests(path)
+    yield from other_forms()
+
+
+def other_forms() -> Iterator[Sent]:
+    """Yield events in the forms that have no short way, and the faults that are taken for plain JSON."""
+    cloud = {"specversion": "1.0", "id": "c", "source": "/gateway", "type": "http_request", "data": {"quantity": 2}}
+    one, lines = json.dumps(cloud).encode(), b"%s\n%s\n{" % (event("line"), event("line"))
+    for turn in range(2):
+        for label, kind, body in (
+            ("structured", "application/cloudevents+json", one),
+            ("batched", "application/cloudevents-batch+json", b"[%s, 7, %s]" % (one, one)),
+            ("no batch", "application/cloudevents-batch+json", b"[]"),
+            ("lines", "application/x-ndjson", lines),
+            ("text", "text/json", event("text")),
+            ("array", "application/json", b"[%s]" % event("array")),
+            ("marked", "application/json", b"\xef\xbb\xbf" + event("marked")),
+            ("seconds", "application/json", event("seconds", timestamp=1_773_145_800)),
+            ("cloud as JSON", "application/json", one),
+        ):
+            yield Sent(f"{label} {turn}", EVENTS, body, headers={"content-type": kind})
+        binary = {"ce-specversion": "1.0", "ce-id": "c", "ce-source": "/gateway", "ce-type": "http_request"}
+        yield Sent(f"binary {turn}", EVENTS, b'{"quantity": 2}', headers=binary)
+        yield Sent(f"binary in conflict {turn}", EVENTS, b'{"quantity": 3}', headers=binary)
+        yield Sent(f"binary of what is an event {turn}", EVENTS, event("c"), headers=binary | {"ce-id": f"d{turn}"})
+        yield Sent(f"half a binary {turn}", EVENTS, event("half"), headers={"ce-id": "half"})
 
 
 def hostile_bodies(path: str) -> Iterator[Sent]:
@@ -216,6 +256,7 @@ def odd_requests(path: str) -> Iterator[Sent]:
         "two keys": {"x-api-key": "another"},
         "a list of keys": {"x-api-key": "one,two"},
         "no key": {"authorization": ""},
+        "a wrong token": {"authorization": f"Bearer eyJ{'a' * 20}.{'b' * 40}.{'c' * 43}"},
         "a wrong key": {"authorization": "Bearer ch_live_nonesuch"},
         "basic": {"authorization": "Basic YTpi"},
         "short": {"content-length": "999"},
@@ -245,14 +286,23 @@ def test_the_short_way_says_what_the_long_way_says(settings: Settings) -> None:
     taken = set(short_way.taken)
     # Which of several is taken depends on what the process remembers at that moment.
     for some in (
-        *(f"{key} event" for key in ("free", "limited", "used up", "test", "own limits")),
+        *(f"{key} event" for key in ("free", "limited", "used up", "test", "own limits", "token")),
         "used up authorize",
         "used up ask",
         "limited authorize",
         "limited without id",
     ):
         assert any(f"{some} {turn}" in taken for turn in range(1, 6)), some
-    not_ordinary = ("idempotency key", "gzip", "query", "wrong key", "two keys", "a cookie", "free event in conflict")
+    not_ordinary = (
+        "idempotency key",
+        "gzip",
+        "query",
+        "wrong key",
+        "wrong token",
+        "two keys",
+        "a cookie",
+        "free event in conflict",
+    )
     assert [label for label in taken if label.endswith(not_ordinary)] == []
     for one, two in zip(*(twin.tenants for twin in twins), strict=True):
         assert stored_of(one.id) == stored_of(two.id)

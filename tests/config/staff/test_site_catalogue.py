@@ -71,7 +71,8 @@ def test_changing_a_plans_quota_leaves_an_audit_entry(as_robin: Client, small_pl
     form = {
         "name": "Small", "quotas-TOTAL_FORMS": "1", "quotas-INITIAL_FORMS": "1", "quotas-0-id": str(quota.pk),
         "quotas-0-usage_plan": str(small_plan.pk), "quotas-0-meter": str(quota.meter_id), "quotas-0-period": "month",
-        "quotas-0-limit": "25", "quotas-0-is_hard": "on",
+        "quotas-0-limit": "25", "quotas-0-is_hard": "on", "quotas-0-scope": "tenant",
+        "throttles-TOTAL_FORMS": "0", "throttles-INITIAL_FORMS": "0",
     }  # fmt: skip
     response = as_robin.post(reverse("admin:metering_usageplan_change", args=[small_plan.pk]), form)
     assert response.status_code == 302

@@ -188,6 +188,14 @@ def test_a_fake_stripe_runs_beside_a_development_without_a_key(place: Path) -> N
     assert "card 4242 4242 4242 4242" in welcome(plan)
 
 
+def test_a_fake_paddle_runs_beside_a_development_without_a_key(place: Path) -> None:
+    plan = plan_for(place, PORT="8000", PADDLE_API_KEY="").with_fake_stripe().with_fake_paddle()
+    assert plan.environment["PADDLE_API_HOST"] == plan.paddle_url == f"http://127.0.0.1:{plan.paddle_port}"
+    assert plan.paddle_command[plan.paddle_command.index("--webhook-url") + 1].endswith(":8000/webhooks/paddle")
+    assert plan.environment["NO_PROXY"].split(",").count("127.0.0.1") == 1
+    assert plan_for(place, PADDLE_API_KEY="pdl_sdbx_apikey_real").with_fake_paddle().paddle_port is None
+
+
 @pytest.mark.parametrize(
     "environment", [{"STRIPE_SECRET_KEY": "sk_test_a_real_one"}, {"COUNTINGHOUSE_PROFILE": "production"}]
 )
@@ -218,6 +226,7 @@ def test_the_welcome_shows_logins_keys_and_a_curl_that_sends_an_event(place: Pat
     screen = welcome(plan_for(place, PORT="8001"))
     assert all(value in screen for value in demo.values())
     assert "curl -i http://localhost:8001/api/v1/events" in screen
+    assert "None" not in screen + welcome(plan_for(place).with_fake_stripe().with_fake_paddle().with_receiver())
     assert len(screen.splitlines()) < 24
 
 

@@ -1,38 +1,16 @@
-"""Meters and event types in the admin: services write them, with one audit entry for each change."""
+"""Event types and product codes in the admin: services write them, with one audit entry for each change."""
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 
 from accounts.models import AuditEntry
-from metering.models import EventType, Meter
+from metering.models import EventType, ProductCode
 from metering.selectors.catalog import known_event_types
-
-
-def meter_form(**changes: str) -> dict[str, str]:
-    event_type = EventType.objects.get(code="http_request")
-    return {
-        "code": "errors", "name": "Errors", "unit": "requests", "event_type": str(event_type.pk),
-        "aggregation": "count",
-        "value_property": "", "dimensions": "status", "filters": '{"status": ["500", "503"]}',
-    } | changes  # fmt: skip
 
 
 def actions(kind: str) -> list[str]:
     return list(AuditEntry.objects.filter(target_kind=kind).order_by("pk").values_list("action", flat=True))
-
-
-def test_a_meter_that_does_not_count_yet_is_changed_and_deleted(as_robin: Client) -> None:
-    as_robin.post(reverse("admin:metering_meter_add"), meter_form())
-    meter = Meter.objects.get(code="errors")
-    page = reverse("admin:metering_meter_change", args=[meter.pk])
-    response = as_robin.post(page, meter_form(aggregation="sum", value_property="bytes"))
-    assert response.status_code == 302, response.context["adminform"].form.errors
-    meter.refresh_from_db()
-    assert (meter.aggregation, meter.value_property) == ("sum", "bytes")
-    as_robin.post(reverse("admin:metering_meter_delete", args=[meter.pk]), {"post": "yes"})
-    assert not Meter.objects.filter(code="errors").exists()
-    assert actions("meter") == ["meter.created", "meter.updated", "meter.deleted"]
 
 
 def test_an_event_type_is_created_and_renamed_and_keeps_its_code(as_robin: Client) -> None:
@@ -51,3 +29,19 @@ def test_an_invalid_event_type_is_refused(field: str, value: str, as_robin: Clie
     form = {"code": "tokens", "name": "Tokens", "description": ""} | {field: value}
     response = as_robin.post(reverse("admin:metering_eventtype_add"), form)
     assert field in response.context["adminform"].form.errors
+
+
+def test_a_product_code_is_mapped_changed_and_deleted(as_robin: Client) -> None:
+    http_request = EventType.objects.get(code="http_request")
+    tokens = EventType.objects.create(code="tokens", name="Tokens", created_at=http_request.created_at)
+    add = reverse("admin:metering_productcode_add")
+    taken = as_robin.post(add, {"code": "tokens", "event_type": str(http_request.pk)})
+    assert "code" in taken.context["adminform"].form.errors
+    as_robin.post(add, {"code": "SKU-1", "event_type": str(http_request.pk)})
+    row = ProductCode.objects.get(code="SKU-1")
+    as_robin.post(reverse("admin:metering_productcode_change", args=[row.pk]), {"event_type": str(tokens.pk)})
+    row.refresh_from_db()
+    assert row.event_type == tokens
+    assert b"SKU-1" in as_robin.get(reverse("admin:metering_productcode_changelist")).content
+    as_robin.post(reverse("admin:metering_productcode_delete", args=[row.pk]), {"post": "yes"})
+    assert actions("product_code") == ["product_code.created", "product_code.updated", "product_code.deleted"]

@@ -4,12 +4,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import reverse
 
 from accounts.domain.actor import Actor
-from accounts.models import AuditEntry
-from metering.models import Meter, UsagePlan
+from accounts.models import AuditEntry, User
+from metering.models import EventType, Meter, UsagePlan
 from metering.services.usage_plans import assign_usage_plan
 from tests.metering.ledger_world import make_tenant
 
@@ -20,9 +21,11 @@ Row = tuple[str, str, str, bool]
 def quota_rows(*rows: Row, stored: int = 0) -> dict[str, str]:
     """Return the rows of the page: meter, period, limit, whether it is hard."""
     data = {"quotas-TOTAL_FORMS": str(len(rows)), "quotas-INITIAL_FORMS": str(stored)}
+    data |= {"throttles-TOTAL_FORMS": "0", "throttles-INITIAL_FORMS": "0"}
     for number, (meter, period, limit, is_hard) in enumerate(rows):
         meter_id = Meter.objects.get(code=meter).pk
         data |= {f"quotas-{number}-meter": str(meter_id), f"quotas-{number}-period": period}
+        data |= {f"quotas-{number}-scope": "tenant"}
         data |= {f"quotas-{number}-limit": limit} | ({f"quotas-{number}-is_hard": "on"} if is_hard else {})
     return data
 
@@ -78,8 +81,56 @@ def test_terms_that_the_service_would_refuse_are_shown_beside_their_field(
 
 def test_an_invalid_quota_is_shown_in_its_row(as_robin: Client) -> None:
     response = add(as_robin, ("api_requests", "month", "5", True), ("api_bytes", "month", "-1", True))
-    [formset] = response.context["inline_admin_formsets"]
+    formset, _ = response.context["inline_admin_formsets"]
     assert [list(errors) for errors in formset.formset.errors] == [[], ["limit"]]
+
+
+def throttle_rows(*rows: tuple[str, str, str]) -> dict[str, str]:
+    data = {"throttles-TOTAL_FORMS": str(len(rows)), "throttles-INITIAL_FORMS": "0"}
+    event_type = str(EventType.objects.get(code="http_request").pk)
+    for number, (scope, of_type, rate) in enumerate(rows):
+        data |= {f"throttles-{number}-scope": scope, f"throttles-{number}-event_type": event_type if of_type else ""}
+        data |= {f"throttles-{number}-rate": rate, f"throttles-{number}-burst": "20"}
+    return data
+
+
+def test_a_plan_limits_each_subject_and_each_event_type(as_robin: Client) -> None:
+    quotas = {**plan_form(("api_requests", "week", "5", True)), "quotas-0-scope": "subject"}
+    form = quotas | throttle_rows(("subject", "", "3"), ("tenant", "http_request", "4"))
+    assert as_robin.post(reverse("admin:metering_usageplan_add"), form).status_code == 302
+    plan = UsagePlan.objects.get(code="starter")
+    assert plan.quotas.get().terms_in_words == "a week for each subject, hard"
+    listed = as_robin.get(reverse("admin:metering_usageplan_changelist")).content.decode()
+    assert "10/s, burst 20; 3/s, burst 20 for each subject; 4/s, burst 20 http_request only" in listed
+    assert entries() == ["usage_plan.created"]
+
+
+def test_staff_of_billing_change_all_of_a_plan_and_no_one_loses_rows_unseen(as_robin: Client) -> None:
+    form = plan_form(("api_requests", "month", "5", True)) | throttle_rows(("subject", "", "3"))
+    assert as_robin.post(reverse("admin:metering_usageplan_add"), form).status_code == 302
+    plan = UsagePlan.objects.get(code="starter")
+    billing, client = Group.objects.get(name="Billing"), Client()
+    bo = User.objects.create_user("bo@example.org", None, name="Bo", is_staff=True)
+    bo.groups.add(billing)
+    client.force_login(bo, backend="django.contrib.auth.backends.ModelBackend")
+    address = reverse("admin:metering_usageplan_change", args=[plan.pk])
+    stored = quota_rows(("api_requests", "month", "6", True), stored=1)
+    stored |= {"quotas-0-id": str(plan.quotas.get().pk), "quotas-0-usage_plan": str(plan.pk)}
+    stored |= throttle_rows(("subject", "", "3")) | {"throttles-INITIAL_FORMS": "1"}
+    stored |= {"throttles-0-id": str(plan.throttles.get().pk), "throttles-0-usage_plan": str(plan.pk)}
+    changed = {"name": "Renamed", "throttle_rate": "10", "throttle_burst": "20"} | stored
+    assert client.post(address, changed).status_code == 302
+    billing.permissions.remove(*billing.permissions.filter(codename__endswith="_usageplanthrottle"))
+    assert client.post(address, changed | {"name": "Lost"}).status_code == 403
+    plan.refresh_from_db()
+    assert (plan.name, plan.quotas.get().limit, plan.throttles.count()) == ("Renamed", 6, 1)
+
+
+def test_a_throttle_of_all_requests_is_the_plans_own(as_robin: Client) -> None:
+    response = as_robin.post(reverse("admin:metering_usageplan_add"), plan_form() | throttle_rows(("tenant", "", "3")))
+    _, formset = response.context["inline_admin_formsets"]
+    assert list(formset.formset.errors[0]) == ["__all__"]
+    assert "The throttle of all requests is the plan" in response.content.decode()
 
 
 def test_a_meter_has_one_quota_a_period(as_robin: Client) -> None:

@@ -69,4 +69,4 @@ def _terms(name: str, quotas: Sequence[QuotaTerms]) -> UsagePlanTerms:
 
 def new_at(as_of: datetime) -> list[tuple[str, int]]:
     """Return the tenants whose alerts a pass finds."""
-    return [(alert.facts.tenant, alert.facts.threshold) for alert in monitor_thresholds(as_of=as_of).alerts]
+    return [(alert.facts.tenant, alert.threshold) for alert in monitor_thresholds(as_of=as_of).alerts]

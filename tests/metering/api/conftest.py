@@ -54,6 +54,13 @@ class Api:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return Client().post(f"/api/v1{path}", data=data, content_type=content_type, headers=self.headers(named))  # type: ignore[return-value]  # the test client's own subclass
 
+    def patch(self, path: str, body: object) -> HttpResponse:
+        data = json.dumps(body).encode()
+        return Client().patch(f"/api/v1{path}", data=data, content_type="application/json", headers=self.headers())  # type: ignore[return-value]  # as above
+
+    def delete(self, path: str) -> HttpResponse:
+        return Client().delete(f"/api/v1{path}", headers=self.headers())  # type: ignore[return-value]  # as above
+
     def get(self, path: str, query: dict[str, Any] | None = None, **headers: str) -> HttpResponse:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return Client().get(f"/api/v1{path}", query, headers=self.headers(named))  # type: ignore[return-value]  # as above

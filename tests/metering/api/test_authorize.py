@@ -206,6 +206,7 @@ def test_a_redis_that_is_down_refuses_requests_and_still_takes_reports(
         ({}, 400, "required", "/type"),
         ({"type": "nothing_known"}, 422, "unknown_event_type", "/type"),
         ({"type": 7}, 400, "invalid_type", "/type"),
+        ({"type": "http_request", "tenant": 7}, 400, "invalid_type", "/tenant"),
         ({"type": "http_request", "id": ""}, 422, "invalid_id", "/id"),
         ({"type": "http_request", "id": None}, 422, "invalid_id", "/id"),
         ({"type": "http_request", "quantity": "-1"}, 422, "invalid_quantity", "/quantity"),

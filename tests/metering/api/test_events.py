@@ -124,7 +124,7 @@ def test_a_batch_of_5000_takes_a_few_statements_and_5001_are_refused(alice: Api,
     with CaptureQueriesContext(connection) as queries:
         response = alice.post("/events", raw=packed, Content_Encoding="gzip")
     assert body_of(response)["accepted"] == 5000
-    assert len(queries) <= 8  # the key, the catalogue, the plan; ingest itself goes beside Django's cursor
+    assert len(queries) <= 9  # the key, the catalogue, the plan, budgets; ingest itself goes beside Django's cursor
     assert len(ids_in(acme_ledger)) == 5000
 
 
@@ -322,7 +322,16 @@ def test_a_void_gives_quota_back(alice: Api, acme: Tenant) -> None:
     assert problem_of(alice.post("/authorize", {"type": "http_request"}), 429)["code"] == "quota_exceeded"
     assert alice.post("/events/first/void", {"reason": "not used"}).status_code == 200
     assert alice.post("/authorize", {"type": "http_request"}).status_code == 200
-    assert alice.post("/events", call("reported")).status_code == 201, "what is reported is never refused"
+    reported = alice.post("/events", call("reported"))
+    assert reported.status_code == 201, "what is reported is never refused"
+    [over] = body_of(reported)["over_quota"]
+    assert (over["name"], over["limit"], over["used"]) == ("quota", "1", "2")
+    assert over.keys() == {"name", "limit", "used", "resets_at"}
+    batch = body_of(alice.post("/events", {"events": [call("reported"), call("more")]}))
+    assert (batch["accepted"], batch["duplicates"], batch["over_quota"][0]["used"]) == (1, 1, "3")
+    service = Api(*reversed(make_key(None, kind=KeyKind.SERVICE, scopes=["events:write"])))
+    by_service = body_of(service.post("/events", {**call("by service"), "tenant": acme.slug}))
+    assert (by_service["over_quota"][0]["tenant"], by_service["over_quota"][0]["used"]) == (acme.slug, "4")
 
 
 @pytest.mark.parametrize(
@@ -392,6 +401,8 @@ def test_the_list_is_filtered(alice: Api, acme: Tenant, now: datetime) -> None:
         ({"start": "2026-01-01T00:00:00"}, 422, "invalid_timestamp"),
         ({"end": "0001-01-01T00:00:00+14:00"}, 422, "invalid_timestamp"),
         ({"end": "2026-02-30"}, 422, "invalid_timestamp"),
+        ({"start": "2026-02-02", "end": "2026-02-01"}, 422, "invalid_span"),
+        ({"start": "2026-02-02T00:00:00Z", "end": "2026-02-02T00:00:00Z"}, 422, "invalid_span"),
         ({"subject": "x" * 4097}, 422, "invalid_text"),
         ({"api_key": "ch_live_none"}, 404, "not_found"),
         ({"api_key": "7f000000-0000-7000-8000-000000000000"}, 404, "not_found"),

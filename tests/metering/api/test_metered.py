@@ -2,25 +2,28 @@
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.test import Client
 from django.urls import path
 from django.utils import timezone
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework.decorators import api_view, permission_classes
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.errors import StoreUnavailableError
 from accounts.models import Tenant
 from metering.api.metered import MeteredPermission, metered
-from metering.models import Event
+from metering.models import Event, Reservation
 from tests.metering.api.conftest import Api
 from tests.metering.services.limits.limit_world import put_on_plan, quota_of
 
@@ -159,3 +162,65 @@ def test_an_event_type_that_does_not_exist_is_our_mistake(get: Callable[..., Htt
 def test_the_decorator_is_refused_on_anything_but_a_view() -> None:
     with pytest.raises(ImproperlyConfigured):
         metered()(HttpResponse)()
+
+
+# Requests whose view fails are not counted
+
+
+@metered(refunds_failures=True)
+def held_view(request: HttpRequest) -> HttpResponse:
+    if "raises" in request.GET:
+        raise ValueError("our mistake")
+    if "gone" in request.GET:
+        raise Http404
+    if "hour" in request.GET:
+        Reservation.objects.update(expires_at=timezone.now(), created_at=timezone.now() - timedelta(hours=1))
+    return HttpResponse(status=int(request.GET.get("status", "200")))
+
+
+@api_view(["GET"])
+@permission_classes([])
+@metered(refunds_failures=True)
+def held_rest(request: Request) -> Response:
+    if "invalid" in request.query_params:
+        raise ValidationError("yours")
+    if "raises" in request.query_params:
+        raise StoreUnavailableError
+    return Response()
+
+
+urlpatterns += [path("held", held_view), path("held-rest", held_rest)]
+
+
+@pytest.mark.parametrize(
+    ("address", "status", "is_counted"),
+    [
+        ("/held", 200, True),
+        ("/held?status=404", 404, True),
+        ("/held?gone", 404, True),
+        ("/held?status=500", 500, False),
+        ("/held?status=503", 503, False),
+        ("/held?raises", 500, False),
+        ("/held?hour", 200, True),
+        ("/held-rest", 200, True),
+        ("/held-rest?invalid", 400, True),
+        ("/held-rest?raises", 503, False),
+    ],
+)
+def test_a_view_that_fails_is_not_counted_and_holds_nothing(
+    alice: Api, acme: Tenant, address: str, status: int, *, is_counted: bool
+) -> None:
+    put_on_plan(acme, timezone.now(), quota_of("1"))
+    response = Client(raise_request_exception=False).get(address, headers=alice.headers())
+    assert response.status_code == status
+    assert len(events(acme)) == int(is_counted)
+    again = Client().get("/held", headers=alice.headers())
+    assert again.status_code == (429 if is_counted else 200)
+
+
+def test_a_held_request_beyond_the_quota_never_runs(alice: Api, acme: Tenant) -> None:
+    put_on_plan(acme, timezone.now(), quota_of("0"))
+    response = Client().get("/held?raises", headers=alice.headers())
+    assert response.status_code == 429
+    assert response["RateLimit"].startswith('"quota";r=0')
+    assert Reservation.objects.count() == 0

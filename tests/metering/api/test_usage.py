@@ -1,5 +1,6 @@
 """`GET /usage/…` as in the contract."""
 
+import json
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -36,7 +37,17 @@ def test_usage_of_a_month_has_the_contracts_form(alice: Api, acme: Tenant, acme_
     assert body_of(alice.get("/usage/monthly", {"month": "2026-03"})) == {
         "period": {"start": "2026-02-28T18:30:00Z", "end": "2026-03-31T18:30:00Z"},
         "meters": [
-            {"meter": "api_bytes", "unit": "bytes", "quantity": "30", "limit": None, "percent": None, "forecast": "30"},
+            {
+                "meter": "api_bytes",
+                "unit": "bytes",
+                "quantity": "30",
+                "limit": None,
+                "percent": None,
+                "forecast": "30",
+                "forecast_low": "30",
+                "forecast_high": "30",
+                "forecast_method": "counted",
+            },
             {
                 "meter": "api_requests",
                 "unit": "requests",
@@ -44,6 +55,9 @@ def test_usage_of_a_month_has_the_contracts_form(alice: Api, acme: Tenant, acme_
                 "limit": "8",
                 "percent": "37.5",
                 "forecast": "3",
+                "forecast_low": "3",
+                "forecast_high": "3",
+                "forecast_method": "counted",
             },
         ],
         "keys": [{"api_key": str(alice.key.id), "quantity": "3"}],
@@ -54,6 +68,16 @@ def test_usage_of_a_month_has_the_contracts_form(alice: Api, acme: Tenant, acme_
 def test_usage_of_the_running_month_is_the_default(alice: Api, now: datetime) -> None:
     period = body_of(alice.get("/usage/monthly"))["period"]
     assert datetime.fromisoformat(period["start"]) <= now < datetime.fromisoformat(period["end"])
+
+
+def test_the_running_month_has_a_forecast_with_its_interval(alice: Api, acme_ledger: Ledger, now: datetime) -> None:
+    for day in range(1, 45):
+        at = now - timedelta(days=day)
+        send(acme_ledger, requests(2 + day % 7 // 5, at), as_of=at)
+    found = body_of(alice.get("/usage/monthly"))["meters"][1]
+    low, ahead, high = (int(found[name]) for name in ("forecast_low", "forecast", "forecast_high"))
+    assert found["forecast_method"] == "seasonal"
+    assert int(found["quantity"]) <= low <= ahead <= high
 
 
 def test_days_are_filled_and_end_before_the_end(alice: Api, acme_ledger: Ledger) -> None:
@@ -104,6 +128,55 @@ def test_usage_is_returned_by_group_and_window(alice: Api, acme_ledger: Ledger) 
     ]
 
 
+def test_the_largest_groups_are_returned_with_all_others_as_one(alice: Api, acme_ledger: Ledger) -> None:
+    for status, number in ((200, 5), (404, 3), (500, 2), (503, 1)):
+        send(acme_ledger, requests(number, status=status), as_of=IN_MARCH, api_key_id=alice.key.id)
+    later = IN_MARCH + timedelta(days=2)
+    send(acme_ledger, requests(1, later, status=500), as_of=later, api_key_id=alice.key.id)
+    query = {"start": "2026-03-05", "end": "2026-03-08", "group_by": "status,api_key", "top": "2"}
+    key, days = str(alice.key.id), ["2026-03-04T18:30:00Z", "2026-03-05T18:30:00Z", "2026-03-06T18:30:00Z"]
+
+    def rows(**more: str) -> list[tuple[Any, ...]]:
+        data = body_of(alice.get("/usage/query", query | more))["data"]
+        assert all(row["group"]["api_key"] in ({None} if row["other"] else {key}) for row in data)
+        return [(row["window_start"], row["group"]["status"], row["other"], row["quantity"]) for row in data]
+
+    assert rows() == [
+        (days[0], "200", False, "5"),
+        (days[0], "404", False, "3"),
+        (days[0], None, True, "3"),
+        (days[2], None, True, "1"),
+    ]
+    assert rows(fill="1") == [
+        *rows()[:3],
+        *(
+            (day, status, other, "0")
+            for day in days[1:2]
+            for status, other in (("200", False), ("404", False), (None, True))
+        ),
+        (days[2], "200", False, "0"),
+        (days[2], "404", False, "0"),
+        (days[2], None, True, "1"),
+    ]
+    table = alice.get("/usage/query", query, Accept="text/csv").content.decode().split("\r\n")
+    assert table[:2] == ["window_start,status,api_key,other,quantity", f"{days[0]},200,{key},false,5"]
+    assert table[3] == f"{days[0]},,,true,3"
+
+
+def test_windows_without_usage_are_filled_if_asked(alice: Api, acme_ledger: Ledger) -> None:
+    send(acme_ledger, requests(2), as_of=IN_MARCH)
+    query = {"start": "2026-03-01", "end": "2026-04-01", "fill": "1"}
+    rows = body_of(alice.get("/usage/query", query))["data"]
+    assert [(row["group"], row["quantity"]) for row in rows] == [({}, "2" if n == 4 else "0") for n in range(31)]
+    nothing = {"start": "2026-05-01", "end": "2026-06-01", "fill": "1"}
+    assert len(body_of(alice.get("/usage/query", nothing))["data"]) == 31
+    assert body_of(alice.get("/usage/query", nothing | {"group_by": "status"}))["data"] == []
+    for n in range(10):
+        send(acme_ledger, requests(1, IN_MARCH + timedelta(minutes=n), resource_path=f"/{n}"), as_of=IN_MARCH)
+    wide = {"start": "2026-02-01", "end": "2026-05-01", "window": "hour", "group_by": "resource_path", "fill": "1"}
+    assert problem_of(alice.get("/usage/query", wide), 422)["code"] == "query_too_large"
+
+
 def test_the_sources_agree_on_a_span_that_begins_within_a_window(alice: Api, acme_ledger: Ledger) -> None:
     send(acme_ledger, requests(2) + requests(1, IN_MARCH + timedelta(minutes=5)), as_of=IN_MARCH)
     later = {"start": "2026-03-04T18:50:00Z", "end": "2026-03-10", "window": "day"}
@@ -123,10 +196,17 @@ def test_the_sources_agree_on_a_span_that_begins_within_a_window(alice: Api, acm
         ("/usage/daily", {"meter": "nonesuch"}, 422, "unknown_meter"),
         ("/usage/daily", {"end": "0001-01-02"}, 422, "invalid_date"),
         ("/usage/daily", {"end": "0002-01-01"}, 200, ""),
+        ("/usage/daily", {"start": "2026-03-02", "end": "2026-03-01"}, 422, "invalid_span"),
+        ("/usage/daily", {"bom": "yes"}, 422, "invalid_flag"),
         ("/usage/realtime", {"api_key": "nonesuch"}, 404, "not_found"),
         ("/usage/query", {"window": "week"}, 422, "invalid_window"),
         ("/usage/query", {"group_by": "colour"}, 422, "unknown_dimension"),
         ("/usage/query", {"group_by": ",".join("abcdef")}, 422, "too_many_groups"),
+        ("/usage/query", {"top": "3"}, 422, "invalid_top"),
+        ("/usage/query", {"top": "0", "group_by": "status"}, 422, "invalid_top"),
+        ("/usage/query", {"top": "101", "group_by": "status"}, 422, "invalid_top"),
+        ("/usage/query", {"top": "٣", "group_by": "status"}, 422, "invalid_top"),
+        ("/usage/query", {"fill": "yes"}, 422, "invalid_flag"),
         ("/usage/query", {"filter[colour]": "red"}, 422, "unknown_dimension"),
         ("/usage/query", {"filter[": "red"}, 422, "invalid_filter"),
         ("/usage/query", {"filter[status]": ["1"] * 51}, 422, "invalid_filter"),
@@ -182,8 +262,8 @@ def test_usage_is_returned_as_csv_too(alice: Api, acme_ledger: Ledger) -> None:
         return response.content.decode().split("\r\n")
 
     assert table("/usage/monthly", month="2026-03")[:2] == [
-        "period_start,period_end,meter,unit,quantity,limit,percent,forecast",
-        "2026-02-28T18:30:00Z,2026-03-31T18:30:00Z,api_bytes,bytes,30,,,30",
+        "period_start,period_end,meter,unit,quantity,limit,percent,forecast,forecast_low,forecast_high,forecast_method",
+        "2026-02-28T18:30:00Z,2026-03-31T18:30:00Z,api_bytes,bytes,30,,,30,30,30,counted",
     ]
     assert table("/usage/daily", start="2026-03-05", end="2026-03-06") == [
         "date,meter,quantity,events",
@@ -199,6 +279,39 @@ def test_usage_is_returned_as_csv_too(alice: Api, acme_ledger: Ledger) -> None:
     ]
     problem_of(alice.get("/usage/daily", {"start": "x"}, Accept="text/csv"), 422)
     problem_of(alice.get("/usage/daily", Accept="image/png"), 406)
+
+
+def test_a_csv_has_numbers_as_numbers_and_a_byte_order_mark_if_asked(alice: Api, acme_ledger: Ledger) -> None:
+    send(acme_ledger, requests(1, status=-1) + requests(1, status="-1+A1"), as_of=IN_MARCH)
+    query = {"start": "2026-03-01", "end": "2026-04-01", "window": "month", "group_by": "status"}
+    plain, marked = (alice.get("/usage/query", query | more, Accept="text/csv").content for more in ({}, {"bom": "1"}))
+    assert marked == b"\xef\xbb\xbf" + plain
+    assert plain.decode().split("\r\n")[1:3] == ["2026-02-28T18:30:00Z,-1,1", "2026-02-28T18:30:00Z,'-1+A1,1"]
+
+
+def test_usage_is_returned_as_lines_of_json_too(alice: Api, acme_ledger: Ledger) -> None:
+    send(acme_ledger, requests(3), as_of=IN_MARCH)
+
+    def lines(path: str, **query: str) -> list[Any]:
+        response = alice.get(path, query, Accept="application/x-ndjson")
+        assert response["Content-Type"] == "application/x-ndjson"
+        assert response.content.endswith(b"\n")
+        return [json.loads(line) for line in response.content.splitlines()]
+
+    days = {"start": "2026-03-05", "end": "2026-03-07"}
+    assert lines("/usage/daily", **days) == [
+        {"meter": "api_requests", "date": "2026-03-05", "quantity": "3", "events": 3},
+        {"meter": "api_requests", "date": "2026-03-06", "quantity": "0", "events": 0},
+    ]
+    assert lines("/usage/query", **days, group_by="status") == [
+        {"window_start": "2026-03-04T18:30:00Z", "group": {"status": "200"}, "quantity": "3"}
+    ]
+    assert len(lines("/usage/realtime")) == 24
+    monthly = body_of(alice.get("/usage/monthly", {"month": "2026-03"}))
+    assert lines("/usage/monthly", month="2026-03") == [
+        {"period": monthly["period"], **meter} for meter in monthly["meters"]
+    ]
+    problem_of(alice.get("/usage/daily", {"start": "x"}, Accept="application/x-ndjson"), 422)
 
 
 @pytest.mark.parametrize("path", PATHS)

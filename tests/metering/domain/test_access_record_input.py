@@ -67,6 +67,7 @@ def test_only_the_id_of_an_access_record_is_required() -> None:
     ("change", "code", "pointer"),
     [
         ({"request_id": None}, "required", "/request_id"),
+        ({"request_id": "-"}, "required", "/request_id"),
         ({"request_id": ""}, "invalid_id", "/request_id"),
         ({"request_id": "a\0"}, "invalid_id", "/request_id"),
         ({"request_id": "x" * 256}, "invalid_id", "/request_id"),
@@ -78,6 +79,9 @@ def test_only_the_id_of_an_access_record_is_required() -> None:
         ({"status": "OK"}, "invalid_properties", "/status"),
         ({"response_length": -1}, "invalid_properties", "/response_length"),
         ({"ip": {}}, "invalid_properties", "/ip"),
+        ({"ip": "example.com"}, "invalid_properties", "/ip"),
+        ({"http_method": "GET /"}, "invalid_properties", "/http_method"),
+        ({"status": 999}, "invalid_properties", "/status"),
         ({"user_agent": "x"}, "unknown_field", "/user_agent"),
     ],
 )

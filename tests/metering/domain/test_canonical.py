@@ -17,9 +17,9 @@ from metering.domain.canonical import (
     canonical_number,
     canonical_properties,
     content_hash,
-    decimal_text,
     event_key,
 )
+from metering.formulas.domain.property_values import decimal_text
 from tests.algorithm_pages import rows_below
 
 TEXTS = st.text(st.characters(codec="utf-8"))

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,21 +14,28 @@ from metering.domain.aggregations.sum import SUM
 from metering.domain.canonical import PropertyValue
 from metering.domain.contribution import (
     Contribution,
-    MeterRule,
     contributions,
     passes,
     rules_counting_at,
 )
-from metering.domain.property_values import text_of
+from metering.domain.events import ParsedEvent
+from metering.domain.meter_rules import MeterRule
+from metering.formulas.domain.formula import formula_of
+from metering.formulas.domain.property_values import text_of
 
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 REQUESTS = MeterRule(1, "api_requests", "http_request", COUNT)
 BYTES = MeterRule(2, "api_bytes", "http_request", SUM, "response_length")
 TOKENS = MeterRule(3, "tokens", "completion", SUM)
 
 
+def event(event_type: str, quantity: Decimal, properties: dict[str, PropertyValue]) -> ParsedEvent:
+    return ParsedEvent(0, b"", b"", "", "", event_type, NOON, quantity, None, properties, b"{}", None)
+
+
 def test_one_event_feeds_every_meter_of_its_type() -> None:
     properties: dict[str, PropertyValue] = {"response_length": 2048}
-    assert contributions("http_request", Decimal(3), properties, [REQUESTS, BYTES, TOKENS]) == [
+    assert contributions(event("http_request", Decimal(3), properties), [REQUESTS, BYTES, TOKENS]) == [
         Contribution(1, Decimal(1), {}),
         Contribution(2, Decimal(2048), {}),
     ]
@@ -41,11 +49,11 @@ def test_a_meter_counts_from_its_beginning_on() -> None:
 
 
 def test_an_event_that_no_meter_knows_adds_nothing() -> None:
-    assert contributions("login", Decimal(1), {}, [REQUESTS, BYTES, TOKENS]) == []
+    assert contributions(event("login", Decimal(1), {}), [REQUESTS, BYTES, TOKENS]) == []
 
 
 def test_sum_without_a_property_adds_the_quantity() -> None:
-    assert contributions("completion", Decimal("0.25"), {"quantity": 7}, [TOKENS]) == [
+    assert contributions(event("completion", Decimal("0.25"), {"quantity": 7}), [TOKENS]) == [
         Contribution(3, Decimal("0.25"), {})
     ]
 
@@ -75,24 +83,36 @@ def test_sum_without_a_property_adds_the_quantity() -> None:
     ],
 )
 def test_sum_adds_a_number_or_a_plain_numeric_text_and_nothing_else(value: PropertyValue, expected: str) -> None:
-    assert contributions("http_request", Decimal(1), {"response_length": value}, [BYTES])[0].quantity == Decimal(
+    assert contributions(event("http_request", Decimal(1), {"response_length": value}), [BYTES])[0].quantity == Decimal(
         expected
     )
 
 
 def test_sum_of_an_absent_property_adds_nothing_but_is_an_event() -> None:
-    assert contributions("http_request", Decimal(1), {}, [BYTES]) == [Contribution(2, Decimal(0), {})]
+    assert contributions(event("http_request", Decimal(1), {}), [BYTES]) == [Contribution(2, Decimal(0), {})]
 
 
 def test_dimensions_are_texts_or_null_if_absent() -> None:
     rule = REQUESTS._replace(dimensions=("status", "path", "cached", "region"))
     properties: dict[str, PropertyValue] = {"status": 200, "path": "/a", "cached": False, "region": None}
-    assert contributions("http_request", Decimal(1), properties, [rule])[0].dimensions == {
+    assert contributions(event("http_request", Decimal(1), properties), [rule])[0].dimensions == {
         "status": "200",
         "path": "/a",
         "cached": "false",
         "region": None,
     }
+
+
+def test_each_version_counts_the_events_of_its_time_and_measures_by_its_formula() -> None:
+    second = BYTES._replace(
+        value_property="", formula=formula_of("ceil(response_length / 1024)"), begins_at=NOON, version=2
+    )
+    versions = [BYTES._replace(ends_at=NOON), second]
+    sent = event("http_request", Decimal(1), {"response_length": 2048})
+    before = msgspec.structs.replace(sent, occurred_at=NOON - timedelta(microseconds=1))
+    assert [one.quantity for one in contributions(before, versions)] == [2048]
+    assert [one.quantity for one in contributions(sent, versions)] == [2]
+    assert [one.quantity for one in contributions(event("http_request", Decimal(1), {}), versions)] == [0]
 
 
 def test_an_event_counts_only_if_it_passes_every_filter() -> None:

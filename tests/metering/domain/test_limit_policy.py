@@ -1,7 +1,7 @@
 """The requests of a policy to its stores, and what their results mean."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
@@ -42,11 +42,15 @@ def bucket(tokens: int, seconds_ago: int = 0) -> Bucket:
     return Bucket(tokens * 1_000_000, microseconds_of(NOW - timedelta(seconds=seconds_ago)))
 
 
-def test_a_counter_lasts_a_day_or_month_of_the_tenants_zone() -> None:
-    policy = LimitPolicy(LEDGER, quotas=(DAILY, MONTHLY))
+def test_a_counter_lasts_whole_days_of_the_tenants_zone() -> None:
+    weekly = replace(DAILY, period=Period.WEEK)
+    billing = replace(MONTHLY, period=Period.BILLING, anchor_on=date(2026, 1, 31))
+    policy = LimitPolicy(LEDGER, quotas=(DAILY, MONTHLY, weekly, billing))
     assert counters_for(policy, NOW) == (
         CounterKey(TENANT_SCOPE, 1, datetime(2026, 3, 9, 23, tzinfo=UTC), datetime(2026, 3, 10, 23, tzinfo=UTC)),
         CounterKey(TENANT_SCOPE, 1, datetime(2026, 2, 28, 23, tzinfo=UTC), datetime(2026, 3, 31, 22, tzinfo=UTC)),
+        CounterKey(TENANT_SCOPE, 1, datetime(2026, 3, 8, 23, tzinfo=UTC), datetime(2026, 3, 15, 23, tzinfo=UTC)),
+        CounterKey(TENANT_SCOPE, 1, datetime(2026, 2, 27, 23, tzinfo=UTC), datetime(2026, 3, 30, 22, tzinfo=UTC)),
     )
 
 
@@ -56,10 +60,13 @@ def test_just_before_a_period_ends_the_next_one_is_counted_too(minutes: int, cou
     assert len(counters_for(POLICY, as_of)) == counters
 
 
-def test_the_running_spans_are_a_day_and_a_month_and_their_neighbours_at_the_edge() -> None:
-    assert len(running_spans("Europe/Berlin", NOW)) == 2
-    assert len(running_spans("Europe/Berlin", datetime(2026, 3, 31, 22, 2, tzinfo=UTC))) == 4
-    assert len(running_spans("Europe/Berlin", datetime(2026, 3, 30, 21, 58, tzinfo=UTC))) == 3
+def test_the_running_spans_are_those_of_each_period_and_their_neighbours_at_the_edge() -> None:
+    assert len(running_spans(LEDGER, NOW)) == 3, "billing periods are calendar months without a subscription"
+    assert len(running_spans(LEDGER, datetime(2026, 3, 31, 22, 2, tzinfo=UTC))) == 5
+    assert len(running_spans(LEDGER, datetime(2026, 3, 30, 21, 58, tzinfo=UTC))) == 4
+    anchored = replace(LEDGER, period_anchor_on=date(2026, 1, 31))
+    assert len(running_spans(anchored, NOW)) == 4
+    assert len(running_spans(anchored, datetime(2026, 3, 30, 21, 58, tzinfo=UTC))) == 6
 
 
 def test_a_claim_contains_only_the_quotas_that_the_event_feeds() -> None:

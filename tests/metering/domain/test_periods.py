@@ -1,7 +1,6 @@
 """Periods: the worked examples of docs/algorithms/periods.md, and that spans tile time in every zone."""
 
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
 from itertools import pairwise
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -17,7 +16,7 @@ from metering.domain.periods import (
     calendar_days,
     day_span,
     days_between,
-    forecast,
+    days_of,
     is_in_reach,
     is_known_zone,
     last_24_hours,
@@ -79,12 +78,6 @@ def test_anchored_periods_are_as_documented() -> None:
         assert span.end - span.start == hours(length)
 
 
-def test_forecasts_are_as_documented() -> None:
-    for quantity, start, end, as_of, expected in rows_below("periods", "quantity", "start", "end", "as of", "forecast"):
-        span = Span(instant(start), instant(end))
-        assert str(forecast(Decimal(quantity), span, instant(as_of))) == expected
-
-
 @given(day=DAYS, zone=ZONES)
 def test_days_tile_time_and_begin_where_the_calendar_says(day: date, zone: str) -> None:
     span, next_span = day_span(day, zone), day_span(day + timedelta(days=1), zone)
@@ -103,6 +96,35 @@ def test_an_instant_is_in_its_own_day_and_month_and_in_no_other(moment: datetime
     assert not day_span(day - timedelta(days=1), zone).contains(moment)
     assert span_of(Period.DAY, moment, zone) == day_span(day, zone)
     assert span_of(Period.MONTH, moment, zone).contains(moment)
+
+
+def test_the_worked_periods_of_quotas() -> None:
+    for period, anchor, day, first, end in rows_below("periods", "period", "anchor", "day", "first day", "next"):
+        anchor_on = None if anchor == "-" else date.fromisoformat(anchor)
+        expected = date.fromisoformat(first), date.fromisoformat(end)
+        assert days_of(Period(period), date.fromisoformat(day), anchor_on) == expected, (period, day)
+
+
+@given(
+    day=st.dates(date(1980, 1, 1), date(2060, 1, 1)),
+    anchor_on=st.none() | st.dates(date(1990, 1, 1), date(2050, 1, 1)),
+    period=st.sampled_from(Period),
+)
+def test_the_periods_of_quotas_tile_the_days(day: date, anchor_on: date | None, period: Period) -> None:
+    first, end = days_of(period, day, anchor_on)
+    assert first <= day < end
+    assert days_of(period, first, anchor_on) == days_of(period, end - timedelta(days=1), anchor_on) == (first, end)
+    assert days_of(period, end, anchor_on)[0] == end
+    if period is Period.WEEK:
+        assert (first.weekday(), (end - first).days) == (0, 7)
+    if period is Period.MONTH or (period is Period.BILLING and anchor_on is None):
+        assert (first.day, YearMonth.of(first)) == (1, YearMonth.of(day))
+
+
+@given(anchor_on=st.dates(date(2000, 1, 1), date(2040, 1, 1)), zone=ZONES, index=st.integers(-100, 100))
+def test_a_quota_s_billing_period_is_that_of_the_subscription(anchor_on: date, zone: str, index: int) -> None:
+    billed = anchored_span(start_of_day(anchor_on, zone), index, zone)
+    assert span_of(Period.BILLING, billed.start, zone, anchor_on) == billed
 
 
 @given(moment=instants(2012, 2037), zone=ZONES)
@@ -188,24 +210,6 @@ def test_the_last_24_hours_end_with_the_running_one(as_of: datetime) -> None:
     assert spans[-1].start == start_of_hour(as_of)
     assert all(span.end - span.start == HOUR for span in spans)
     assert all(span.end == following.start for span, following in pairwise(spans))
-
-
-@given(
-    quantity=st.decimals(0, 10**20, places=9),
-    elapsed=st.integers(1, 31 * 86_400_000_000),
-    length=st.integers(1, 31 * 86_400_000_000),
-)
-def test_a_forecast_is_the_straight_line_to_within_one_step(quantity: Decimal, elapsed: int, length: int) -> None:
-    start = datetime(2026, 11, 1, tzinfo=UTC)
-    span = Span(start, start + timedelta(microseconds=length))
-    projected = forecast(quantity, span, start + timedelta(microseconds=elapsed))
-    if elapsed >= length:
-        assert projected == quantity
-        return
-    numerator, denominator = projected.as_integer_ratio()
-    exact_numerator, exact_denominator = quantity.as_integer_ratio()
-    difference = abs(numerator * exact_denominator * elapsed - exact_numerator * length * denominator)
-    assert 2 * difference * 10**9 <= denominator * exact_denominator * elapsed
 
 
 @pytest.mark.parametrize(

@@ -8,32 +8,30 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from metering.domain.aggregations.average import AVERAGE
 from metering.domain.aggregations.count import COUNT
-from metering.domain.aggregations.description import Aggregation
+from metering.domain.aggregations.extremes import MAX
 from metering.domain.aggregations.sum import SUM
 from metering.domain.canonical import PropertyValue
-from metering.domain.contribution import MeterRule, contributions
+from metering.domain.contribution import contributions
 from metering.domain.events import ParsedEvent
 from metering.domain.ledger import NO_KEY, CounterKey
+from metering.domain.meter_rules import MeterRule
 from metering.domain.usage_sums import UsageSum, counter_sums, usage_sums
+from metering.formulas.domain.formula import formula_of
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
-GREATEST = Aggregation(
-    code="max",
-    name="Greatest",
-    takes_property=True,
-    measure=lambda event: event.value,
-    merge=max,
-    is_mergeable=True,
-    is_additive=False,
-)
 RULES = (
     MeterRule(1, "calls", "call", COUNT, dimensions=("region",)),
     MeterRule(2, "bytes", "call", SUM, "n", ("region", "n")),
     MeterRule(3, "quantity", "call", SUM),
     MeterRule(4, "ok", "call", COUNT, filters={"n": ("1", "true")}),
-    MeterRule(5, "greatest", "call", GREATEST, "n"),
+    MeterRule(5, "greatest", "call", MAX, "n"),
     MeterRule(6, "logins", "login", COUNT),
+    MeterRule(7, "mean", "call", AVERAGE, "n"),
+    MeterRule(8, "computed", "call", SUM, formula=formula_of("n * 2 + (region == 'eu' ? quantity : 0.5)")),
+    MeterRule(9, "changed", "call", COUNT, ends_at=NOON + timedelta(minutes=20)),
+    MeterRule(9, "changed", "call", SUM, "n", ("n",), version=2, begins_at=NOON + timedelta(minutes=20)),
 )
 VALUES = st.one_of(st.none(), st.booleans(), st.sampled_from([0, 1, 2, Decimal("1.5"), "1", "1.50", "true", "é", ""]))
 
@@ -78,7 +76,7 @@ def test_sums_are_those_of_the_events_one_by_one(sent: list[ParsedEvent]) -> Non
     one_by_one = [
         (each.meter_id, quarter_of(one), each.dimensions, each.quantity, 1)
         for one in sent
-        for each in contributions(one.type, one.quantity, one.properties, RULES)
+        for each in contributions(one, RULES)
     ]
     merges = {rule.id: rule.aggregation.merge for rule in RULES}
     summed = [tuple(one) for one in usage_sums(sent, RULES)]

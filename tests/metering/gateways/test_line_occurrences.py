@@ -36,3 +36,11 @@ def test_a_line_that_comes_back_long_after_is_still_known() -> None:
             assert counter.count(b"line %d" % number, NOON + timedelta(seconds=number)) == 1
         assert counter.count(b"line 0", NOON) == 2
         assert counter.count(b"line 10000", NOON + timedelta(seconds=10_000)) == 2
+
+
+def test_only_lines_long_before_the_last_one_are_forgotten() -> None:
+    with OccurrenceCounter() as counter:
+        for minutes in (0, 30, 90):
+            counter.count(b"a", NOON + timedelta(minutes=minutes))
+        counter.forget_before_last(timedelta(hours=1))
+        assert [counter.count(b"a", NOON + timedelta(minutes=minutes)) for minutes in (0, 30, 90)] == [1, 2, 2]

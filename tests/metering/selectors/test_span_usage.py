@@ -11,9 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accounts.models import Tenant
-from metering.domain.contribution import MeterRule
+from metering.domain.meter_rules import MeterRule
 from metering.selectors.catalog import meter_rules
 from metering.selectors.span_usage import (
+    RawUsage,
     SpanUsage,
     UsageSpan,
     raw_usage_of_spans,
@@ -121,6 +122,17 @@ def test_no_spans_return_nothing_and_a_meter_without_usage_is_empty(acme: Tenant
     assert spans_with_voids_since([]) == set()
 
 
+def test_several_checks_read_a_span_once(acme: Tenant, calls: MeterRule, tokens: MeterRule) -> None:
+    send(ledger_of(acme), [event("1", NOON, tokens=5)], as_of=LATER)
+    first, second = (span(acme, meter, NOON, NOON + HOUR) for meter in (calls, tokens))
+    usage, later = RawUsage(), RawUsage()
+    assert usage.read([first, first]) == [SpanUsage(Decimal(1), 1)] * 2
+    send(ledger_of(acme), [event("2", NOON, tokens=6)], as_of=LATER)
+
+    assert usage.read([second, first]) == [SpanUsage(Decimal(11), 2), SpanUsage(Decimal(1), 1)]
+    assert later.read([first]) == [SpanUsage(Decimal(2), 2)]
+
+
 def test_spans_with_later_voids_are_found(acme: Tenant, calls: MeterRule) -> None:
     send(ledger_of(acme), [event("early", NOON), event("late", NOON + HOUR)], as_of=LATER)
     void_event(ledger=ledger_of(acme), event_id="late", reason="", voided_by="test", as_of=LATER + HOUR)
@@ -151,7 +163,7 @@ def test_two_statements_are_enough_for_any_number_of_spans(
 moments = st.integers(min_value=0, max_value=4 * 3600).map(lambda seconds: NOON + timedelta(seconds=seconds))
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     reported=st.lists(st.tuples(moments, st.integers(0, 9), st.booleans()), max_size=12),
     asked=st.lists(st.tuples(moments, moments), min_size=1, max_size=6),

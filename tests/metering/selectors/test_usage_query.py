@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from metering.domain.contribution import MeterRule
 from metering.domain.ledger import Ledger
+from metering.domain.meter_rules import MeterRule
 from metering.domain.periods import Span
 from metering.domain.windows import Window
 from metering.errors import QueryTooLargeError
@@ -105,8 +105,11 @@ def answered(rows: Sequence[UsageRow]) -> dict[tuple[object, ...], tuple[Decimal
     return found
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(data=st.data(), sent_events=events, zone=st.sampled_from(ZONES))
+@pytest.mark.takes_long("it asks hundreds of questions")
 def test_every_usage_query_returns_what_python_computes(
     data: st.DataObject, sent_events: list[dict[str, Any]], zone: str, rolled_back: Callable[[], Any]
 ) -> None:

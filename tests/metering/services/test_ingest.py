@@ -228,7 +228,9 @@ VALUES = st.one_of(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(st.lists(st.dictionaries(st.sampled_from(["status", "n", "region"]), VALUES), min_size=1, max_size=6))
 def test_sql_and_python_agree_on_what_an_event_adds(
     ledger: Ledger, events: Parse, now: datetime, found: list[dict[str, Any]]
@@ -243,6 +245,9 @@ def test_sql_and_python_agree_on_what_an_event_adds(
             code="ok", name="ok", filters={"status": ["200", "true", "12.5"]}, dimensions=["n"], **rule
         )
         Meter.objects.create(code="quantity", name="quantity", aggregation="sum", **rule)
+        Meter.objects.create(
+            code="computed", name="c", aggregation="sum", formula="n / 3 + (has(status) ? quantity : 0.5)", **rule
+        )
         forget_catalog()
         sent = events(
             *({"id": f"{n}", "type": "tokens", "quantity": n, "properties": bag} for n, bag in enumerate(found))
@@ -250,9 +255,7 @@ def test_sql_and_python_agree_on_what_an_event_adds(
         ingest(ledger, sent)
         expected: dict[tuple[int, str], tuple[Decimal, int]] = {}
         for event in sent:
-            for each in contributions(
-                event.type, event.quantity, event.properties, rules_counting_at(meter_rules(), now)
-            ):
+            for each in contributions(event, rules_counting_at(meter_rules(), now)):
                 place = (each.meter_id, repr(sorted(each.dimensions.items())))
                 quantity, count = expected.get(place, (Decimal(0), 0))
                 expected[place] = (quantity + each.quantity, count + 1)

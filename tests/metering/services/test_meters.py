@@ -55,8 +55,13 @@ def test_the_terms_of_a_meter_are_stored_as_given_and_recorded() -> None:
         ({"dimensions": ("a", "a")}, "/dimensions"),
         ({"dimensions": tuple("abcdefghijk")}, "/dimensions"),
         ({"dimensions": (" a",)}, "/dimensions"),
+        ({"formula": "size"}, "/formula"),
+        ({"aggregation": "unique", "formula": "size"}, "/formula"),
+        ({"aggregation": "sum", "formula": "size +"}, "/formula"),
+        ({"aggregation": "sum", "formula": "size", "value_property": "size"}, "/formula"),
         ({"filters": {"status": ()}}, "/filters"),
         ({"filters": {"status": (500,)}}, "/filters"),
+        ({"filters": {"status": {"like": "5%"}}}, "/filters"),
     ],
 )
 def test_a_meter_that_could_not_count_is_refused(change: dict[str, object], pointer: str) -> None:
@@ -64,6 +69,17 @@ def test_a_meter_that_could_not_count_is_refused(change: dict[str, object], poin
         create(replace(ERRORS, **change))
     assert [error.pointer for error in refused.value.field_errors] == [pointer]
     assert not Meter.objects.filter(code="errors").exists()
+
+
+def test_conditions_are_kept_exactly_and_are_part_of_the_rule() -> None:
+    large = replace(ERRORS, filters={"size": {"gte": "0.5", "lt": 7}, "user": {"exists": True}})
+    meter = create(large)
+    assert meter.filters == {"size": {"gte": "0.5", "lt": "7"}, "user": {"exists": True}}
+    renamed = replace(large, name="Large")
+    assert update_meter(meter=meter, terms=renamed, actor=OPERATOR, as_of=NOW + COUNTS_AFTER).name == "Large"
+    wider = replace(large, filters={"size": {"gte": "0.4", "lt": 7}, "user": {"exists": True}})
+    with pytest.raises(MeterFixedError):
+        update_meter(meter=meter, terms=wider, actor=OPERATOR, as_of=NOW + COUNTS_AFTER)
 
 
 def test_the_code_of_a_meter_is_given_once() -> None:

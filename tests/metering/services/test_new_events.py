@@ -64,7 +64,9 @@ EVENTS = st.fixed_dictionaries(
 
 
 @pytest.mark.parametrize("time_zone", ["UTC", "Asia/Kathmandu", "America/St_Johns"])
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(found=st.lists(EVENTS, min_size=1, max_size=12))
 def test_both_ways_leave_the_same_rows(
     ledger: Ledger, events: Parse, now: datetime, time_zone: str, found: list[dict[str, Any]]
@@ -77,6 +79,8 @@ def test_both_ways_leave_the_same_rows(
         rule = {"event_type": tokens, "created_at": now, "counts_from": now}
         Meter.objects.create(code="n", name="n", aggregation="sum", value_property="n", dimensions=["région"], **rule)
         Meter.objects.create(code="ok", name="ok", filters={"status": ["200", "true"]}, dimensions=["n"], **rule)
+        for kind in ("max", "min", "avg"):
+            Meter.objects.create(code=kind, name=kind, aggregation=kind, value_property="n", dimensions=["n"], **rule)
         Meter.objects.create(code="later", name="later", **rule | {"counts_from": as_of + timedelta(microseconds=1)})
         forget_catalog()
         sent = events(*({"id": f"{n} é", **one} for n, one in enumerate(found)))

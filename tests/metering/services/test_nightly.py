@@ -12,8 +12,10 @@ from accounts.services.jobs import queue_job
 from metering.domain.ledger import TENANT_SCOPE
 from metering.models import IngestVerdict, Meter, UsageHour
 from metering.services import nightly
+from metering.services.limits.reservations import reserve
 from metering.tasks import rebuild_usage_of, reconcile_ledgers
 from tests.metering.ledger_world import ledger_of, make_tenant, send
+from tests.metering.services.limits.limit_world import caller_on_plan
 
 pytestmark = pytest.mark.django_db
 AS_OF = datetime(2026, 3, 10, 12, 30, tzinfo=UTC)
@@ -33,7 +35,7 @@ def latest(name: str) -> JobRun:
 def test_agreement_of_rollups_and_events_is_recorded(alice: Tenant) -> None:
     assert nightly.run_reconciliation(started_by="schedule", as_of=AS_OF).is_clean
     run = latest("reconciliation")
-    assert (run.outcome, run.summary) == (JobOutcome.SUCCEEDED, {"ledgers": 2, "drifts": 0})
+    assert (run.outcome, run.summary) == (JobOutcome.SUCCEEDED, {"ledgers": 2, "hours": 2, "days": 2, "drifts": 0})
 
 
 def test_a_drift_needs_attention_and_is_named_and_not_repaired(alice: Tenant) -> None:
@@ -97,9 +99,32 @@ def test_a_drifted_limit_counter_is_corrected_and_reported(alice: Tenant, settin
     store_counter(alice, used=5, period_start=today)
     store_counter(alice, used=5, period_start=today - timedelta(days=3))
     run = nightly.run_limit_comparison(started_by="schedule", as_of=AS_OF)
-    assert (run.outcome, run.summary) == (JobOutcome.ATTENTION, {"counters": 1, "set_right": 1, "ended": 1})
+    nothing = {"reservations_expired": 0, "reservations_deleted": 0}
+    assert (run.outcome, run.summary) == (JobOutcome.ATTENTION, {"counters": 1, "set_right": 1, "ended": 1} | nothing)
     again = nightly.run_limit_comparison(started_by="schedule", as_of=AS_OF)
-    assert (again.outcome, again.summary) == (JobOutcome.SUCCEEDED, {"counters": 1, "set_right": 0, "ended": 0})
+    assert (again.outcome, again.summary) == (
+        JobOutcome.SUCCEEDED,
+        {"counters": 1, "set_right": 0, "ended": 0} | nothing,
+    )
+
+
+def test_a_reservation_that_nobody_met_again_is_ended_by_the_job(settings: Settings) -> None:
+    settings.REDIS_URL = ""
+    caller = caller_on_plan(AS_OF)
+    reserve(
+        principal=caller.principal,
+        tenant=caller.tenant,
+        event=caller.event(AS_OF),
+        expires_in_seconds=5,
+        as_of=AS_OF - timedelta(seconds=5),
+    )
+    expired = [
+        nightly.run_limit_comparison(started_by="schedule", as_of=AS_OF).summary["reservations_expired"]
+        for _ in range(2)
+    ]
+    assert expired == [1, 0]
+    later = AS_OF + timedelta(days=31)
+    assert nightly.run_limit_comparison(started_by="schedule", as_of=later).summary["reservations_deleted"] == 1
 
 
 def test_verdicts_older_than_a_week_are_deleted(alice: Tenant) -> None:

@@ -8,9 +8,12 @@ import pytest
 from accounts.domain.actor import Actor
 from accounts.errors import InvalidFieldsError
 from accounts.models import AuditEntry, Tenant
+from metering.domain.aggregations.description import Aggregation
+from metering.domain.aggregations.registry import AGGREGATIONS
+from metering.domain.limit_scopes import LimitScope
 from metering.domain.periods import Period
-from metering.domain.usage_plan_terms import QuotaTerms, UsagePlanTerms
-from metering.errors import CodeTakenError, UnknownMeterError
+from metering.domain.usage_plan_terms import QuotaTerms, ThrottleTerms, UsagePlanTerms
+from metering.errors import CodeTakenError, UnknownEventTypeCodeError, UnknownMeterError
 from metering.models import UsagePlan, UsagePlanAssignment, UsagePlanQuota
 from metering.selectors.limits import tenant_limits
 from metering.services.usage_plans import (
@@ -20,7 +23,7 @@ from metering.services.usage_plans import (
     default_usage_plan,
     update_usage_plan,
 )
-from tests.metering.ledger_world import make_tenant
+from tests.metering.ledger_world import make_meter, make_tenant
 
 NOW = datetime(2026, 3, 10, 12, 30, tzinfo=UTC)
 OPERATOR = Actor.system("operator")
@@ -48,6 +51,23 @@ def acme() -> Tenant:
 
 def audited(action: str) -> list[tuple[object, object]]:
     return [(entry.before, entry.after) for entry in AuditEntry.objects.filter(action=action).order_by("id")]
+
+
+def test_throttles_of_subjects_and_types_are_replaced_and_audited(acme: Tenant) -> None:
+    plan = create(terms=UsagePlanTerms("Plan", throttles=(ThrottleTerms(1, 2, LimitScope.SUBJECT),)))
+    assign_usage_plan(tenant=acme, usage_plan=plan, actor=OPERATOR, as_of=NOW)
+    [before] = tenant_limits(acme.pk).throttles
+    assert (before.name, before.rate, before.about) == ("subject-throttle", 1, "each subject")
+    terms = UsagePlanTerms("Plan", throttles=(ThrottleTerms(3, 4, event_type="http_request"),))
+    update_usage_plan(usage_plan=plan, terms=terms, actor=OPERATOR, as_of=NOW)
+    [after] = tenant_limits(acme.pk).throttles
+    assert (after.name, after.burst, after.about) == ("throttle-http_request", 4, "http_request")
+    [(_, audit)] = audited("usage_plan.updated")
+    assert isinstance(audit, dict)
+    assert audit["throttles"] == ["3/s, burst 4 http_request only"]
+    unknown = UsagePlanTerms("Plan", throttles=(ThrottleTerms(3, 4, event_type="nonesuch"),))
+    with pytest.raises(UnknownEventTypeCodeError):
+        update_usage_plan(usage_plan=plan, terms=unknown, actor=OPERATOR, as_of=NOW)
 
 
 def test_a_usage_plan_is_created_with_its_throttle_and_quotas() -> None:
@@ -130,3 +150,15 @@ def test_the_limits_of_a_usage_plan_have_different_names(acme: Tenant) -> None:
     limits = tenant_limits(acme.pk)
     assert [throttle.name for throttle in limits.throttles] == ["throttle"]
     assert [quota.name for quota in limits.quotas] == ["quota-api_bytes-day", "quota"]
+
+
+@pytest.mark.parametrize("kind", AGGREGATIONS, ids=str)
+def test_a_quota_is_of_a_kind_that_adds_up_by_a_formula_too(kind: Aggregation) -> None:
+    make_meter("limited", "http_request", aggregation=kind.code, formula="size * 2" if kind.takes_formula else "")
+    terms = UsagePlanTerms("Starter", quotas=(QuotaTerms("limited", Decimal(5)),))
+    if kind.is_additive:
+        assert create_usage_plan(code="limited", terms=terms, actor=OPERATOR, as_of=NOW).quotas.count() == 1
+        return
+    with pytest.raises(InvalidFieldsError) as refused:
+        create_usage_plan(code="limited", terms=terms, actor=OPERATOR, as_of=NOW)
+    assert [error.code for error in refused.value.field_errors] == ["not_additive"]

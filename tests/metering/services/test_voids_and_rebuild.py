@@ -1,7 +1,6 @@
 """Counted usage can be voided, deleted and computed again, and a drift is found wherever it is planted."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import UUID
@@ -10,13 +9,12 @@ import pytest
 from django.db import connection
 
 from accounts.errors import NotFoundError
-from metering.domain.aggregations import registry
-from metering.domain.aggregations.count import COUNT
 from metering.domain.events import ParsedEvent
 from metering.domain.ledger import NO_KEY, CounterKey, Ledger
+from metering.domain.meter_rules import MeterRule
 from metering.errors import AlreadyVoidedError
-from metering.models import Event, EventVoid, Meter, UsageDay, UsageHour
-from metering.selectors.catalog import forget_catalog
+from metering.models import Event, EventType, EventVoid, Meter, UsageDay, UsageHour
+from metering.selectors.catalog import forget_catalog, meter_rules
 from metering.services.ingest import ingest_events
 from metering.services.rebuild import rebuild_usage
 from metering.services.reconciliation import reconcile
@@ -98,19 +96,39 @@ def test_the_id_of_a_voided_event_stays_taken(ledger: Ledger, stored: list[Parse
 
 
 def test_a_meter_that_does_not_add_up_is_recomputed_for_the_day_of_the_void(
-    ledger: Ledger, stored: list[ParsedEvent], now: datetime, monkeypatch: pytest.MonkeyPatch
+    ledger: Ledger, events: Callable[..., list[ParsedEvent]], now: datetime
 ) -> None:
-    monkeypatch.setitem(registry._BY_CODE, "count", replace(COUNT, is_additive=False))
+    http_request = EventType.objects.get(code="http_request")
+    rule = {"event_type": http_request, "value_property": "n", "created_at": now, "counts_from": now}
+    Meter.objects.bulk_create(Meter(code=kind, name=kind, aggregation=kind, **rule) for kind in ("max", "min"))
     forget_catalog()
-    void(ledger, "b", now)
-    UsageHour.objects.filter(events=0).delete()
-    UsageDay.objects.filter(events=0).delete()
+    at = "2026-03-10T12:00:00Z"
+    sent = events(*({"id": str(n), "timestamp": at, "properties": {"n": n}} for n in (5, 70, 3)), {"id": "no number"})
+    ingest_events(ledger=ledger, events=sent, api_key_id=KEY, as_of=now)
+
+    def extremes() -> list[tuple[Decimal, int]]:
+        hours = UsageHour.objects.filter(tenant_id=ledger.tenant_id, meter_id__in=[rule.id for rule in extreme_rules()])
+        return list(hours.order_by("-meter_id").values_list("quantity", "events"))
+
+    assert sorted(extremes()) == [(3, 3), (70, 3)]
+    void(ledger, "70", now)
+    assert sorted(extremes()) == [(3, 2), (5, 2)]
+    with pytest.raises(AlreadyVoidedError):
+        void(ledger, "70", now)
     after_void = rollups(ledger)
     assert reconcile(ledgers=[ledger]).is_clean
     rebuild_usage(ledger=ledger)
-    assert rollups(ledger) == after_void
-    with pytest.raises(AlreadyVoidedError):
-        void(ledger, "b", now)
+    assert reconcile(ledgers=[ledger]).is_clean
+    UsageHour.objects.filter(events=0).delete()
+    assert len(after_void) >= len(rollups(ledger))
+    void(ledger, "no number", now)
+    void(ledger, "5", now)
+    void(ledger, "3", now)
+    assert extremes() == []
+
+
+def extreme_rules() -> list[MeterRule]:
+    return [rule for rule in meter_rules() if not rule.aggregation.is_summed]
 
 
 def test_usage_can_be_deleted_and_computed_again(

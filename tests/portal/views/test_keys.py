@@ -5,11 +5,15 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+import time_machine
 from django.test import Client
 
+from accounts.domain.actor import Actor
 from accounts.domain.api_key import digest_of
-from accounts.models import ApiKey, AuditEntry
-from tests.metering.ledger_world import make_key
+from accounts.keys.domain.leaks import ReportedToken
+from accounts.keys.services.leaks import report_leaked_keys
+from accounts.models import ApiKey, AuditEntry, KeyAddress, KeyRefusal
+from tests.metering.ledger_world import ledger_of, make_key, send
 from tests.portal.conftest import NOW, Cast, signed_in
 
 SECRET = re.compile(r"ch_(?:live|test)_[0-9A-Za-z]{38}")
@@ -164,3 +168,77 @@ def test_a_viewer_sees_keys_and_no_button_that_changes_them(cast: Cast) -> None:
     assert "/rotate/" not in page
     assert "/revoke/" not in page
     assert "/keys/new/" not in page
+
+
+def test_a_leaked_key_is_shown_as_refused_and_released_by_an_owner_who_signed_in_again(
+    cast: Cast, alice: Client
+) -> None:
+    key, secret = make_key(cast.acme, scopes=["usage:read"])
+    with time_machine.travel(NOW, tick=False):
+        report_leaked_keys(
+            tokens=[ReportedToken(secret, "key", "https://pastebin.com/raw/1", "paste")],
+            scanner="s",
+            actor=Actor.system(),
+            as_of=NOW,
+        )
+    page, release = f"/t/acme/keys/{key.pk}/", f"/t/acme/keys/{key.pk}/release/"
+    shown = alice.get(page).content.decode()
+    assert "This key was found in public" in shown
+    assert "https://pastebin.com/raw/1" in shown
+    assert "Quarantined" in alice.get("/t/acme/keys/?state=quarantined").content.decode()
+    assert "Quarantined</span>" not in alice.get("/t/acme/keys/?state=usable").content.decode()
+    developer = signed_in(cast.dora)
+    assert "an owner or admin can release it" in developer.get(page).content.decode()
+    assert developer.post(release).status_code == 403
+
+    assert "Whoever has read" in alice.get(release).content.decode()
+    assert alice.post(release).status_code == 302
+    assert ApiKey.objects.get(pk=key.pk).quarantined_at is None
+    assert "is not quarantined" in alice.post(release, follow=True).content.decode()
+
+
+def test_a_keys_page_shows_its_requests_its_refusals_and_its_addresses(
+    cast: Cast, alice: Client, query_count: Callable[[Client, str], int]
+) -> None:
+    key, _ = make_key(cast.acme, scopes=["usage:read"])
+    page = f"/t/acme/keys/{key.pk}/"
+    idle = alice.get(page).content.decode()
+    assert "No usage in the last 30 days." in idle
+    assert "No request with this key was refused." in idle
+    before = query_count(alice, page)
+    send(
+        ledger_of(cast.acme), [{"id": f"e{n}", "type": "http_request"} for n in range(3)], as_of=NOW, api_key_id=key.pk
+    )
+    for number in range(25):
+        address = {"address": f"192.0.2.{number}", "first_used_at": NOW, "last_used_at": NOW}
+        KeyAddress.objects.create(api_key=key, tenant=cast.acme, **address)
+    KeyRefusal.objects.create(
+        api_key=key, tenant=cast.acme, day=NOW.date(), code="throttled", requests=1234, last_at=NOW
+    )
+    shown = alice.get(page).content.decode()
+    assert 'id="key-chart"' in shown
+    assert "3 requests" in shown
+    assert 'href="/docs/errors#throttled"' in shown
+    assert "1,234" in shown
+    assert shown.count("192.0.2.") == 20
+    assert query_count(alice, page) == before
+
+
+def test_keys_are_labelled_and_found_by_their_labels(cast: Cast, alice: Client) -> None:
+    labels = {"environment": "Production", "tags": "eu, team-7"}
+    assert alice.post("/t/acme/keys/new/", NEW_KEY | labels).status_code == 201
+    key = ApiKey.objects.get(tenant=cast.acme)
+    assert (key.environment, key.tags) == ("production", ["eu", "team-7"])
+    make_key(cast.acme, name="Elsewhere", digest=b"2" * 32)
+    for query, is_found in (("environment=production", True), ("tag=eu", True), ("tag=eu&kind=test", False)):
+        listed = alice.get(f"/t/acme/keys/?{query}").content.decode()
+        assert ("Gateway" in listed) == is_found
+        assert "Elsewhere" not in listed
+    page = f"/t/acme/keys/{key.pk}/labels/"
+    assert 'value="eu, team-7"' in alice.get(page).content.decode()
+    refused = alice.post(page, {"environment": "two words", "tags": ""})
+    assert refused.status_code == 422
+    assert alice.post(page, {"environment": "", "tags": "us"}).status_code == 302
+    key.refresh_from_db()
+    assert (key.environment, key.tags) == ("", ["us"])
+    assert signed_in(cast.vera).post(page, {"tags": "x"}).status_code == 403

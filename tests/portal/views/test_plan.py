@@ -67,7 +67,7 @@ def test_the_plan_page_shows_the_plan_and_its_next_invoice(cast: Cast, alice: Cl
     assert "Pro Active" in page
     assert "49 EUR a month" in page
     assert "1\N{EN DASH}31 March 2026" in page
-    assert "1 April 2026, about 49.03 EUR projected" in page
+    assert "1 April 2026, about 49.22 EUR projected" in page
     assert "Invoice, within 14 days" in page
 
 
@@ -442,5 +442,5 @@ def test_a_customer_whose_first_payment_was_declined_is_not_welcomed(
 
     page = shown(alice.get("/t/acme/plan/checkout-done/?plan=pro", follow=True))
 
-    assert "Your card was declined. Pro needs its first payment: try another card." in page
+    assert "Your card was declined. Pro starts when 49.00 EUR is paid." in page
     assert "Welcome to Pro" not in page

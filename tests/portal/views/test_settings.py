@@ -8,6 +8,7 @@ from django_q.models import Schedule
 
 from accounts.models import AuditEntry
 from billing.models import BillingProfile
+from metering.domain.periods import local_day
 from metering.services.tenants import REBUILD_TASK
 from metering.tasks import rebuild_usage_of
 from tests.metering.ledger_world import ledger_of, send
@@ -49,7 +50,9 @@ def test_a_new_time_zone_recomputes_the_days(cast: Cast, alice: Client) -> None:
     send(ledger_of(cast.acme), [late], as_of=NOW)
 
     def days() -> dict[str, str]:
-        return {str(day.date): str(day.quantity) for day in alice.get("/t/acme/").context["days"] if day.quantity}
+        cast.acme.refresh_from_db()
+        table = alice.get("/t/acme/").context["table"]
+        return {str(local_day(row.start, cast.acme.time_zone)): str(row.total) for row in table.rows if row.total}
 
     assert days() == {"2026-03-10": "1"}
     alice.post("/t/acme/settings/", SETTINGS | {"time_zone": "America/New_York"})

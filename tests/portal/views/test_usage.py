@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from io import StringIO
+from uuid import UUID
 
 import pytest
 from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metering.domain.aggregations.sum import SUM
 from metering.domain.windows import Window
 from metering.models import Meter, UsagePlan, UsagePlanAssignment, UsagePlanQuota
 from metering.selectors.usage_query import UsageRow
 from portal.usage_table import OTHERS, SERIES_MAX, chart_of, usage_table
-from tests.metering.ledger_world import LONG_AGO, ledger_of, make_key, send
+from tests.metering.ledger_world import LONG_AGO, ledger_of, make_key, make_meter, send
 from tests.portal.conftest import NOW, Cast
 
 HTMX = {"HX-Request": "true"}
@@ -57,6 +57,30 @@ def test_table_chart_and_csv_show_the_same_numbers(cast: Cast, alice: Client) ->
     assert [(row["resource_path"], row["quantity"]) for row in rows] == [("/b", "1"), ("/a", "2"), ("/b", "1")]
 
 
+def test_totals_of_a_meter_that_does_not_add_up_are_read_and_not_added(cast: Cast, alice: Client) -> None:
+    make_meter("endpoints", "http_request", aggregation="unique", value_property="resource_path", dimensions=["status"])
+    send(ledger_of(cast.acme), _requests(["/a", "/a", "/b"]), as_of=NOW)
+    send(ledger_of(cast.acme), _requests(["/b", "/c"], days_ago=3), as_of=NOW)
+    for group_by in ("", "status"):
+        context = alice.get(f"/t/acme/usage/?meter=endpoints&group_by={group_by}").context
+        table = context["table"]
+        assert [row.total for row in table.rows if row.total] == [2, 2]
+        assert (table.total, table.totals) == (3, (3,)), "/b came on both days"
+        assert not context["chart"]["is_stacked"]
+
+
+def test_groups_beyond_the_largest_are_counted_if_they_do_not_add_up(cast: Cast, alice: Client) -> None:
+    make_meter("peak", "http_request", aggregation="max", value_property="n", dimensions=["resource_path"])
+    sent = _requests([f"/{n}" for n in range(9)])
+    for n, one in enumerate(sent):
+        one["properties"] = {"resource_path": f"/{n}", "n": n}
+    send(ledger_of(cast.acme), sent, as_of=NOW)
+    page = alice.get("/t/acme/usage/?meter=peak&group_by=resource_path")
+    table = page.context["table"]
+    assert (table.series, table.more, table.total) == (tuple(f"/{n}" for n in range(8, 2, -1)), 3, 8)
+    assert "3 smaller groups not shown" in page.content.decode()
+
+
 def test_future_days_have_no_rows(cast: Cast, alice: Client) -> None:
     send(ledger_of(cast.acme), _requests(["/a"]), as_of=NOW)
 
@@ -70,6 +94,28 @@ def test_usage_is_grouped_by_the_keys_names(cast: Cast, alice: Client) -> None:
     assert alice.get("/t/acme/usage/?group_by=api_key").context["table"].series == (
         f"Gateway ({key.prefix}…{key.last_four})",
     )
+
+
+def test_usage_by_a_key_of_the_operator_is_named_as_a_service_keys(cast: Cast, alice: Client) -> None:
+    send(ledger_of(cast.acme), _requests(["/a"]), as_of=NOW, api_key_id=UUID(int=8))
+    page = "/t/acme/usage/?group_by=api_key"
+
+    assert alice.get(page).context["table"].series == ("Service key",)
+    send(ledger_of(cast.acme), [_requests(["/a"])[0] | {"id": "other"}], as_of=NOW, api_key_id=UUID(int=7))
+    assert set(alice.get(page).context["table"].series) == {"Service key 1", "Service key 2"}
+    assert "Service key" in alice.get("/t/acme/events/").content.decode()
+    assert "Service key" in alice.get("/t/acme/").content.decode()
+
+
+def test_a_group_that_was_chosen_for_another_meter_is_dropped(cast: Cast, alice: Client) -> None:
+    make_meter("peak", "http_request", aggregation="max", value_property="n", dimensions=[])
+    send(ledger_of(cast.acme), _requests(["/a"]), as_of=NOW)
+
+    page = alice.get("/t/acme/usage/?meter=peak&group_by=resource_path", headers=HTMX)
+    assert page.context["wanted"].group_by == ()
+    select = page.content.decode().partition('<select name="group_by"')[2].partition("</select>")[0]
+    assert 'hx-swap-oob="true"' in select
+    assert "resource_path" not in select
 
 
 def test_usage_of_the_test_ledger_is_kept_apart(cast: Cast, alice: Client) -> None:
@@ -161,8 +207,8 @@ def test_the_overview_shows_usage_against_quota_and_what_the_month_will_come_to(
 
     bar = answer.context["bars"][0]
     assert (bar.usage.meter, bar.percent, bar.forecast_percent, bar.level) == ("api_requests", 80, 100, "warn")
-    assert answer.context["today"].quantity == 8
-    assert str(answer.context["busiest_day"]) == "2026-03-10"
+    assert answer.context["today"] == answer.context["total"] == 8
+    assert answer.context["busiest"].title == "Tue 10 Mar 2026"
     assert [(key_bar.label, key_bar.quantity, key_bar.percent) for key_bar in answer.context["keys"]] == [
         (f"Gateway ({key.prefix}…{key.last_four})", 8, 100)
     ]
@@ -179,25 +225,27 @@ def test_a_quota_of_a_day_is_shown_with_what_was_used_today(cast: Cast, alice: C
 
     page = alice.get("/t/acme/")
 
-    assert [(bar.used, bar.percent, bar.level) for bar in page.context["day_bars"]] == [(2, 100, "danger")]
+    assert [(bar.used, bar.percent, bar.level) for bar in page.context["quota_bars"]] == [(2, 100, "danger")]
     assert "5 requests a second, 9 at once" in page.content.decode()
-    assert alice.get("/t/acme/?month=2026-02").context["day_bars"] == []
+    assert alice.get("/t/acme/?month=2026-02").context["quota_bars"] == []
 
 
 def test_the_overview_goes_back_by_months_and_not_into_the_future(cast: Cast, alice: Client) -> None:
     send(ledger_of(cast.acme), _requests(["/a"], days_ago=20), as_of=NOW)
 
     february = alice.get("/t/acme/?month=2026-02")
-    assert february.context["main"].quantity == 1
+    assert february.context["total"] == 1
     assert "Projected" not in february.content.decode()
-    for month in ("2026-04", "9999-12", "0001-01", "nonsense"):
-        assert str(alice.get(f"/t/acme/?month={month}").context["month"]) == "2026-03-01"
+    for query in ("month=9999-12", "month=0001-01", "month=nonsense", "period=custom&start=x&end=y", "period=custom"):
+        page = alice.get(f"/t/acme/?{query}")
+        assert page.context["span"].contains(NOW), query
+    assert "From: Choose the first and the last day. The current billing period is shown." in page.content.decode()
 
 
 def test_a_new_tenants_overview_leads_to_the_first_steps(cast: Cast, alice: Client) -> None:
     page = alice.get("/t/acme/").content.decode()
 
-    assert "No usage this month yet" in page
+    assert "No usage in this period yet" in page
     assert "/t/acme/first-steps/" in page
 
 
@@ -225,10 +273,9 @@ def test_a_table_adds_up_with_the_rest_folded_into_others(usage: list[UsageRow])
         starts=starts,
         window=Window.DAY,
         time_zone="UTC",
-        group_by="path",
+        group_by=("path",),
         unit="calls",
         names={},
-        merge=SUM.merge,
     )
 
     assert table.total == sum((row.quantity for row in usage), Decimal(0))

@@ -1,4 +1,4 @@
-"""The only module that calls Stripe.
+"""The only module that calls Stripe, with `money_api`.
 
 It returns Stripe's objects as plain dicts, which `objects` reads.
 
@@ -9,6 +9,7 @@ computed from our ids. Key, host and version are read at each call, so that a te
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from decimal import Decimal
 from functools import lru_cache, partial
 from http import HTTPStatus
 from typing import Any, Final
@@ -21,17 +22,25 @@ from accounts.gateways.circuits import CircuitOpenError
 from accounts.gateways.deadlines import OutOfTimeError, is_in_request
 from accounts.gateways.outside import NO_ANSWER, call_outside
 from billing.collection.domain.provider import Bill, CheckoutOrder, CustomerDetails
-from billing.collection.errors import PaymentProviderError, PaymentRefusedError
+from billing.collection.errors import (
+    CustomerGoneError,
+    PaymentDeclinedError,
+    PaymentProviderError,
+    PaymentRefusedError,
+)
 from billing.collection.gateways.stripe import settings
 from billing.collection.gateways.stripe.objects import (
+    CHECKOUT_KEY,
     INVOICE_KEY,
     PLAN_VERSION_KEY,
     TENANT_KEY,
     Json,
     data_of,
+    id_in,
     inner,
     required,
     text,
+    to_stripe_amount,
 )
 
 CIRCUIT: Final = "stripe"
@@ -72,26 +81,28 @@ def api_host() -> str:
 # Customers
 
 
-def create_customer(*, tenant_id: UUID) -> Json:
-    """Create the tenant's customer.
+def create_customer(*, tenant_id: UUID, replaces: str = "") -> Json:
+    """Create the tenant's customer, in place of a deleted one if that is named.
 
     The request has only values that never change, so that a repetition is the same request; see `describe_customer`.
     """
     params: Any = {"metadata": {TENANT_KEY: str(tenant_id), SUBSCRIBER_KEY: str(tenant_id)}}
-    return _send(lambda client: client.v1.customers.create(params, _once(f"customer:{tenant_id}")))
+    return send(
+        lambda client: client.v1.customers.create(params, once(f"customer:{tenant_id}{replaces and ':'}{replaces}"))
+    )
 
 
 def describe_customer(customer_id: str, details: CustomerDetails) -> Json:
     """Update a customer's name and addresses at Stripe."""
     address = {theirs: details.address.get(ours, "") for theirs, ours in ADDRESS.items()}
     params: Any = {"name": details.name, "email": details.email, "address": address if any(address.values()) else ""}
-    return _send(lambda client: client.v1.customers.update(customer_id, params, _once_per_call()))
+    return send(lambda client: client.v1.customers.update(customer_id, params, _once_per_call()))
 
 
 def customer(customer_id: str) -> Json:
     """Return a customer, with the payment method of its invoices."""
     params: Any = {"expand": ["invoice_settings.default_payment_method"]}
-    return _send(lambda client: client.v1.customers.retrieve(customer_id, params))
+    return send(lambda client: client.v1.customers.retrieve(customer_id, params))
 
 
 def charge_invoices_to(customer_id: str, *, payment_method_id: str) -> Json:
@@ -100,7 +111,7 @@ def charge_invoices_to(customer_id: str, *, payment_method_id: str) -> Json:
         "invoice_settings": {"default_payment_method": payment_method_id},
         "expand": ["invoice_settings.default_payment_method"],
     }
-    return _send(lambda client: client.v1.customers.update(customer_id, params, _once_per_call()))
+    return send(lambda client: client.v1.customers.update(customer_id, params, _once_per_call()))
 
 
 # Agreements: subscriptions over 0, by which a customer agrees to be charged
@@ -110,7 +121,7 @@ def agreement_price(currency: str) -> str:
     """Return the id of the zero-amount monthly price in a currency, creating it if needed."""
     lookup_key = f"{AGREEMENT_PRODUCT}_{currency.lower()}"
     listing: Any = {"lookup_keys": [lookup_key], "active": True}
-    found = data_of(_send(lambda client: client.v1.prices.list(listing)))
+    found = data_of(send(lambda client: client.v1.prices.list(listing)))
     if found:
         return required(found[0], "id")
     _ensure_product()
@@ -122,57 +133,86 @@ def agreement_price(currency: str) -> str:
         "lookup_key": lookup_key,
         "nickname": "Invoices are issued by us",
     }
-    return required(_send(lambda client: client.v1.prices.create(params, _once(f"price:{lookup_key}"))), "id")
+    return required(send(lambda client: client.v1.prices.create(params, once(f"price:{lookup_key}"))), "id")
 
 
 def _ensure_product() -> None:
     params: Any = {"id": AGREEMENT_PRODUCT, "name": "Billing agreement"}
     try:
-        _send(lambda client: client.v1.products.create(params, _once(f"product:{AGREEMENT_PRODUCT}")))
+        send(lambda client: client.v1.products.create(params, once(f"product:{AGREEMENT_PRODUCT}")))
     except PaymentRefusedError as error:
         if error.reason != "resource_already_exists":
             raise
 
 
-def start_checkout(order: CheckoutOrder, *, price_id: str) -> Json:
-    """Open a page on which the customer agrees to the text above its button and enters a card; the amount due is 0."""
+def start_checkout(order: CheckoutOrder) -> Json:
+    """Open a page on which the customer agrees to the text above its button, and pays by a card that is kept.
+
+    If nothing is charged now, the page only takes a card, and says so.
+    """
     metadata = {TENANT_KEY: str(order.tenant_id), PLAN_VERSION_KEY: str(order.plan_version_id)}
     params: Any = {
-        "mode": "subscription",
         "customer": order.customer_reference,
         "client_reference_id": str(order.tenant_id),
-        "line_items": [{"price": price_id, "quantity": 1}],
-        "payment_method_collection": "always",
         "custom_text": {"submit": {"message": order.agreement}},
         "metadata": metadata,
-        "subscription_data": {"metadata": metadata},
         "success_url": order.success_url,
         "cancel_url": order.cancel_url,
     }
-    return _send(lambda client: client.v1.checkout.sessions.create(params, _once_per_call()))
+    currency = order.currency.lower()
+    if order.charge_minor:
+        price = {
+            "currency": currency,
+            "unit_amount": to_stripe_amount(order.charge_minor, order.currency),
+            "product_data": {"name": order.charge_name},
+        }
+        kept = {"metadata": metadata, "setup_future_usage": "off_session", "description": order.charge_name}
+        params |= {"mode": "payment", "line_items": [{"price_data": price, "quantity": 1}], "payment_intent_data": kept}
+    else:
+        params |= {"mode": "setup", "currency": currency, "setup_intent_data": {"metadata": metadata}}
+    return send(lambda client: client.v1.checkout.sessions.create(params, _once_per_call()))
 
 
 def checkout_session(session_id: str) -> Json:
-    """Return a checkout session."""
-    return _send(lambda client: client.v1.checkout.sessions.retrieve(session_id))
+    """Return a checkout session, with its payment or set-up."""
+    params: Any = {"expand": ["payment_intent", "setup_intent"]}
+    return send(lambda client: client.v1.checkout.sessions.retrieve(session_id, params))
+
+
+def agreement_of_checkout(session: Json, *, payment_method_id: str) -> Json:
+    """Return the subscription over 0 that a checkout agreed to, creating it if needed."""
+    session_id, customer_id = required(session, "id"), id_in(session, "customer")
+    listing: Any = {"customer": customer_id, "status": "all", "limit": PAGE}
+    for made in pages(lambda client, after: client.v1.subscriptions.list(listing | after)):
+        if text(inner(made, "metadata"), CHECKOUT_KEY) == session_id:
+            return made
+    given = inner(session, "metadata")
+    params: Any = {
+        "customer": customer_id,
+        "items": [{"price": agreement_price(text(session, "currency"))}],
+        "default_payment_method": payment_method_id,
+        "metadata": {**{key: text(given, key) for key in (TENANT_KEY, PLAN_VERSION_KEY)}, CHECKOUT_KEY: session_id},
+        "off_session": True,
+    }
+    return send(lambda client: client.v1.subscriptions.create(params, once(f"agreement:{session_id}")))
 
 
 def open_portal(*, customer_id: str, return_url: str) -> Json:
     """Open Stripe's page on which the customer changes its cards."""
     params: Any = {"customer": customer_id, "return_url": return_url}
-    return _send(lambda client: client.v1.billing_portal.sessions.create(params, _once_per_call()))
+    return send(lambda client: client.v1.billing_portal.sessions.create(params, _once_per_call()))
 
 
 def agreement(subscription_id: str) -> Json:
     """Return a subscription, with its payment method."""
     params: Any = {"expand": ["default_payment_method"]}
-    return _send(lambda client: client.v1.subscriptions.retrieve(subscription_id, params))
+    return send(lambda client: client.v1.subscriptions.retrieve(subscription_id, params))
 
 
 def end_agreement(subscription_id: str) -> Json:
     """End a subscription now. One that has already ended is returned unchanged."""
     try:
-        return _send(lambda client: client.v1.subscriptions.cancel(subscription_id, {}))
+        return send(lambda client: client.v1.subscriptions.cancel(subscription_id, {}))
     except PaymentRefusedError:
         return agreement(subscription_id)
 
@@ -187,7 +227,7 @@ def end_agreement_with_period(subscription_id: str, *, is_ending: bool) -> Json:
         params |= {"cancel_at": ""}
     else:
         params |= {"cancel_at_period_end": is_ending}
-    return _send(lambda client: client.v1.subscriptions.update(subscription_id, params, _once_per_call()))
+    return send(lambda client: client.v1.subscriptions.update(subscription_id, params, _once_per_call()))
 
 
 # Invoices
@@ -199,9 +239,15 @@ def invoices_for(invoice_id: UUID, *, customer_id: str, since: datetime) -> list
     A list shows an invoice immediately after its creation, unlike Stripe's search.
     """
     params: Any = {"customer": customer_id, "created": {"gte": int(since.timestamp())}, "limit": PAGE}
-    found = _pages(lambda client, after: client.v1.invoices.list(params | after))
+    found = pages(lambda client, after: client.v1.invoices.list(params | after))
     ours = [item for item in found if text(inner(item, "metadata"), INVOICE_KEY) == str(invoice_id)]
     return ours[::-1]
+
+
+def invoices_since(since: datetime) -> list[Json]:
+    """Return every invoice of the account since a moment, newest first, with its payments."""
+    params: Any = {"created": {"gte": int(since.timestamp())}, "expand": ["data.payments"], "limit": PAGE}
+    return pages(lambda client, after: client.v1.invoices.list(params | after))
 
 
 def create_invoice(bill: Bill, *, generation: int) -> Json:
@@ -218,7 +264,8 @@ def create_invoice(bill: Bill, *, generation: int) -> Json:
         params |= {"collection_method": "charge_automatically"}
     else:
         params |= {"collection_method": "send_invoice", "days_until_due": bill.days_until_due}
-    return _send(lambda client: client.v1.invoices.create(params, _once(f"invoice:{bill.invoice_id}:{generation}")))
+    key = f"invoice:{bill.invoice_id}:{bill.customer_reference}:{generation}"
+    return send(lambda client: client.v1.invoices.create(params, once(key)))
 
 
 def add_invoice_item(*, stripe_invoice_id: str, customer_id: str, amount: int, currency: str, description: str) -> Json:
@@ -230,31 +277,41 @@ def add_invoice_item(*, stripe_invoice_id: str, customer_id: str, amount: int, c
         "currency": currency.lower(),
         "description": description,
     }
-    return _send(lambda client: client.v1.invoice_items.create(params, _once(f"invoice-item:{stripe_invoice_id}")))
+    return send(lambda client: client.v1.invoice_items.create(params, once(f"invoice-item:{stripe_invoice_id}")))
 
 
-def finalize_invoice(stripe_invoice_id: str, *, is_charged: bool) -> Json:
-    """Finalize a draft; if `is_charged`, Stripe charges the customer's card, and retries by its own schedule."""
-    params: Any = {"auto_advance": is_charged}
+def finalize_invoice(stripe_invoice_id: str) -> Json:
+    """Finalize a draft. Stripe neither charges nor mails it by itself: the time of each attempt is decided here."""
+    params: Any = {"auto_advance": False}
     key = f"finalize:{stripe_invoice_id}"
-    return _send(lambda client: client.v1.invoices.finalize_invoice(stripe_invoice_id, params, _once(key)))
+    return send(lambda client: client.v1.invoices.finalize_invoice(stripe_invoice_id, params, once(key)))
+
+
+def pay_invoice(stripe_invoice_id: str, *, attempt: str) -> Json:
+    """Charge the customer's card for an open invoice, once for each name of an attempt.
+
+    Raises `PaymentDeclinedError` if the card is declined, or the customer must confirm the payment first.
+    """
+    params: Any = {"off_session": True}
+    key = f"pay:{stripe_invoice_id}:{attempt}"
+    return send(lambda client: client.v1.invoices.pay(stripe_invoice_id, params, once(key)))
 
 
 def invoice(stripe_invoice_id: str) -> Json:
     """Return an invoice, with the errors of its payments."""
     params: Any = {"expand": ["payments.data.payment.payment_intent"]}
-    return _send(lambda client: client.v1.invoices.retrieve(stripe_invoice_id, params))
+    return send(lambda client: client.v1.invoices.retrieve(stripe_invoice_id, params))
 
 
 def delete_draft_invoice(stripe_invoice_id: str) -> Json:
     """Delete a draft."""
-    return _send(lambda client: client.v1.invoices.delete(stripe_invoice_id))
+    return send(lambda client: client.v1.invoices.delete(stripe_invoice_id))
 
 
 def void_invoice(stripe_invoice_id: str) -> Json:
     """Void an open invoice: it can no longer be paid."""
-    return _send(
-        lambda client: client.v1.invoices.void_invoice(stripe_invoice_id, {}, _once(f"void:{stripe_invoice_id}"))
+    return send(
+        lambda client: client.v1.invoices.void_invoice(stripe_invoice_id, {}, once(f"void:{stripe_invoice_id}"))
     )
 
 
@@ -264,7 +321,7 @@ def void_invoice(stripe_invoice_id: str) -> Json:
 def meters() -> dict[str, str]:
     """Return the ids of the active billing meters by the name of their events."""
     params: Any = {"status": "active", "limit": PAGE}
-    found = _pages(lambda client, after: client.v1.billing.meters.list(params | after))
+    found = pages(lambda client, after: client.v1.billing.meters.list(params | after))
     return {text(meter, "event_name"): text(meter, "id") for meter in found}
 
 
@@ -278,7 +335,14 @@ def create_meter(*, event_name: str, display_name: str) -> Json:
         "customer_mapping": {"type": "by_id", "event_payload_key": "stripe_customer_id"},
         "value_settings": {"event_payload_key": "value"},
     }
-    return _send(lambda client: client.v1.billing.meters.create(params, _once(f"meter:{event_name}")))
+    return send(lambda client: client.v1.billing.meters.create(params, once(f"meter:{event_name}")))
+
+
+def usage_of(meter_id: str, *, customer_id: str, since: datetime, until: datetime) -> Decimal:
+    """Return the usage that Stripe has of a customer in a span of whole hours."""
+    params: Any = {"customer": customer_id, "start_time": int(since.timestamp()), "end_time": int(until.timestamp())}
+    found = data_of(send(lambda client: client.v1.billing.meters.event_summaries.list(meter_id, params)))
+    return sum((Decimal(str(one.get("aggregated_value", 0))) for one in found), Decimal(0))
 
 
 def send_meter_event(*, event_name: str, identifier: str, customer_id: str, value: str, timestamp: int) -> None:
@@ -290,7 +354,7 @@ def send_meter_event(*, event_name: str, identifier: str, customer_id: str, valu
         "payload": {"stripe_customer_id": customer_id, "value": value},
     }
     try:
-        _send(lambda client: client.v1.billing.meter_events.create(params))
+        send(lambda client: client.v1.billing.meter_events.create(params))
     except PaymentRefusedError as error:
         if "already exists with identifier" in error.detail:
             raise PaymentRefusedError(error.detail, reason=DUPLICATE_METER_EVENT) from error
@@ -303,7 +367,7 @@ def send_meter_event(*, event_name: str, identifier: str, customer_id: str, valu
 def webhook_endpoints() -> list[Json]:
     """Return the webhook endpoints at Stripe."""
     params: Any = {"limit": PAGE}
-    return _pages(lambda client, after: client.v1.webhook_endpoints.list(params | after))
+    return pages(lambda client, after: client.v1.webhook_endpoints.list(params | after))
 
 
 def create_webhook_endpoint(*, url: str, events: Sequence[str], uuid: UUID) -> Json:
@@ -314,12 +378,18 @@ def create_webhook_endpoint(*, url: str, events: Sequence[str], uuid: UUID) -> J
         "api_version": settings.API_VERSION,
         "metadata": {"djstripe_uuid": str(uuid)},
     }
-    return _send(lambda client: client.v1.webhook_endpoints.create(params, _once_per_call()))
+    return send(lambda client: client.v1.webhook_endpoints.create(params, _once_per_call()))
+
+
+def update_webhook_endpoint(endpoint_id: str, *, events: Sequence[str]) -> Json:
+    """Change the types of events that an endpoint is sent."""
+    params: Any = {"enabled_events": list(events)}
+    return send(lambda client: client.v1.webhook_endpoints.update(endpoint_id, params, _once_per_call()))
 
 
 def delete_webhook_endpoint(endpoint_id: str) -> Json:
     """Delete a webhook endpoint."""
-    return _send(lambda client: client.v1.webhook_endpoints.delete(endpoint_id))
+    return send(lambda client: client.v1.webhook_endpoints.delete(endpoint_id))
 
 
 # Requests
@@ -349,7 +419,7 @@ def patience() -> tuple[int, tuple[int, int]]:
     return RETRIES, (CONNECT_SECONDS, READ_SECONDS)
 
 
-def _once(key: str) -> Any:
+def once(key: str) -> Any:
     """Return the options with an Idempotency-Key, so that the call is done once however often it is sent."""
     return {"idempotency_key": f"countinghouse:{key}"}
 
@@ -362,12 +432,12 @@ def _once_per_call() -> Any:
     return {}
 
 
-def _pages(listing: Listing) -> list[Json]:
+def pages(listing: Listing) -> list[Json]:
     """Return every object of a list, newest first."""
     found: list[Json] = []
     after: dict[str, str] = {}
     while True:
-        page = _send(partial(_page, listing, after))
+        page = send(partial(_page, listing, after))
         found += data_of(page)
         if page.get("has_more") is not True or not data_of(page):
             return found
@@ -378,7 +448,7 @@ def _page(listing: Listing, after: dict[str, str], client: stripe.StripeClient) 
     return listing(client, after)
 
 
-def _send(request: Request) -> Json:
+def send(request: Request) -> Json:
     """Send a request, and translate Stripe's errors."""
     if not is_configured():
         raise PaymentProviderError("Payments are not set up: STRIPE_SECRET_KEY is missing.")
@@ -387,7 +457,13 @@ def _send(request: Request) -> Json:
         answer = call_outside(CIRCUIT, partial(request, client), OUTAGES)
     except NO_ANSWER as error:
         raise no_answer(error) from error
-    except (stripe.CardError, stripe.InvalidRequestError) as error:
+    except stripe.CardError as error:
+        said: Json = error.json_body if isinstance(error.json_body, dict) else {}
+        charge = text(inner(said, "error"), "charge")
+        raise PaymentDeclinedError(_said(error), reason=error.code or "", attempt_reference=charge) from error
+    except stripe.InvalidRequestError as error:
+        if error.code == "resource_missing" and _said(error).startswith("No such customer"):
+            raise CustomerGoneError(_said(error), reason=error.code) from error
         raise PaymentRefusedError(_said(error), reason=error.code or "") from error
     except stripe.IdempotencyError as error:
         if error.http_status == HTTPStatus.CONFLICT:

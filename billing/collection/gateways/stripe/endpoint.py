@@ -11,7 +11,7 @@ from djstripe.models import WebhookEndpoint
 
 from billing.collection.gateways.stripe import api, mirror, settings
 from billing.collection.gateways.stripe.news import EVENT_TYPES
-from billing.collection.gateways.stripe.objects import required, text
+from billing.collection.gateways.stripe.objects import Json, required, text
 
 WEBHOOK_PATH: Final = "/webhooks/stripe/{uuid}"
 
@@ -55,7 +55,7 @@ def _ensure_at_stripe(public_url: str) -> str:
     there = [endpoint for endpoint in api.webhook_endpoints() if text(endpoint, "url").startswith(prefix)]
     for endpoint in there:
         if _id_of_known(text(endpoint, "url")) == text(endpoint, "id"):
-            return f"endpoint unchanged: {text(endpoint, 'url')}"
+            return _update_types(endpoint)
     for endpoint in there:
         api.delete_webhook_endpoint(required(endpoint, "id"))
     uuid = uuid4()
@@ -65,6 +65,16 @@ def _ensure_at_stripe(public_url: str) -> str:
         id_=required(made, "id"), uuid=uuid, url=url, secret=required(made, "secret"), events=list(EVENT_TYPES)
     )
     return f"endpoint created at Stripe: {url}"
+
+
+def _update_types(endpoint: Json) -> str:
+    """Update the types of events that Stripe sends to those that this version handles; the secret stays."""
+    url, known = text(endpoint, "url"), endpoint.get("enabled_events")
+    if isinstance(known, list) and set(known) == set(EVENT_TYPES):
+        return f"endpoint unchanged: {url}"
+    api.update_webhook_endpoint(required(endpoint, "id"), events=EVENT_TYPES)
+    WebhookEndpoint.objects.filter(id=required(endpoint, "id")).update(enabled_events=list(EVENT_TYPES))
+    return f"endpoint updated at Stripe, types of events: {len(EVENT_TYPES)}"
 
 
 def _id_of_known(url: str) -> str | None:

@@ -21,7 +21,9 @@ Json = Mapping[str, object]
 
 TENANT_KEY: Final = "countinghouse_tenant"
 PLAN_VERSION_KEY: Final = "countinghouse_plan_version"
+CHECKOUT_KEY: Final = "countinghouse_checkout"
 INVOICE_KEY: Final = "countinghouse_invoice"
+REFUND_KEY: Final = "countinghouse_refund"
 THIN_EVENT: Final = "v2.core.event"
 ID_CHARACTERS_MAX: Final = 255
 TYPE_CHARACTERS_MAX: Final = 100
@@ -79,7 +81,6 @@ class CollectedInvoice:
     attempt_count: int
     hosted_url: str
     paid_at: datetime | None
-    error: str
 
 
 def read_event(payload: object) -> StripeEvent:
@@ -129,7 +130,7 @@ def _ended_with_period(subscription: Json) -> bool:
 
 
 def read_invoice(invoice: Json) -> CollectedInvoice:
-    """Read an invoice. Its payments' intents must be expanded to get the reason of a failure."""
+    """Read an invoice."""
     return CollectedInvoice(
         id=required(invoice, "id"),
         customer_id=_required_id(invoice, "customer"),
@@ -141,16 +142,7 @@ def read_invoice(invoice: Json) -> CollectedInvoice:
         attempt_count=whole(invoice, "attempt_count"),
         hosted_url=text(invoice, "hosted_invoice_url"),
         paid_at=instant(inner(invoice, "status_transitions"), "paid_at"),
-        error=_error_of(invoice),
     )
-
-
-def _error_of(invoice: Json) -> str:
-    for payment in data_of(inner(invoice, "payments")):
-        intent = inner(inner(payment, "payment"), "payment_intent")
-        if message := text(inner(intent, "last_payment_error"), "message"):
-            return message
-    return text(inner(invoice, "last_finalization_error"), "message")
 
 
 def default_payment_method(customer: Json) -> Json | None:

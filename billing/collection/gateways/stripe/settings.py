@@ -13,6 +13,7 @@ from billing.collection.domain.environment import ReadsEnvironment
 
 API_VERSION: Final = "2026-05-27.dahlia"
 LIVE_PREFIXES: Final = ("sk_live_", "rk_live_")
+DECIMALS_MAX: Final = 6
 LOCAL_NAMES: Final = ("localhost", "127.0.0.1", "[::1]")
 # The address to which the fake Stripe of `make run` sends its webhooks; fixed, so that no set-up is needed.
 DEVELOPMENT_WEBHOOK_UUID: Final = "3f0e8f5c-6a1d-4f0e-9a55-0b6c1d2e3f40"
@@ -28,6 +29,7 @@ def read_settings(env: ReadsEnvironment, *, is_production: bool) -> dict[str, ob
         "STRIPE_TEST_SECRET_KEY": "" if is_live else key,
         "STRIPE_LIVE_SECRET_KEY": key if is_live else "",
         "STRIPE_API_VERSION": API_VERSION,
+        "STRIPE_USAGE_DECIMALS": env.number("STRIPE_USAGE_DECIMALS", 0, lowest=0, highest=DECIMALS_MAX),
         "STRIPE_WEBHOOK_SECRET": env.text("STRIPE_WEBHOOK_SECRET"),
         "STRIPE_WEBHOOK_UUID": env.uuid("STRIPE_WEBHOOK_UUID", "" if is_production else DEVELOPMENT_WEBHOOK_UUID),
         "DJSTRIPE_FOREIGN_KEY_TO_FIELD": "id",
@@ -107,6 +109,11 @@ def webhook_secret() -> str:
 def webhook_uuid() -> str:
     """Return the UUID in that endpoint's address."""
     return _text("STRIPE_WEBHOOK_UUID")
+
+
+def usage_decimals() -> int:
+    """Return how many decimals of the usage are pushed to Stripe, whose meters take whole numbers."""
+    return int(getattr(settings, "STRIPE_USAGE_DECIMALS", 0))
 
 
 def _text(name: str) -> str:

@@ -22,7 +22,7 @@ class HtmlPage:
     location: str = ""
 
 
-def page(title: str, *content: str, status: int = 200) -> HtmlPage:
+def page(title: str, *content: str, status: int = 200, site: str = "Fake Stripe") -> HtmlPage:
     """Render a whole page."""
     html = f"""<!doctype html>
 <html lang="en">
@@ -30,12 +30,12 @@ def page(title: str, *content: str, status: int = 200) -> HtmlPage:
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="robots" content="noindex">
-<title>{escape(title)} · Fake Stripe</title>
+<title>{escape(title)} · {site}</title>
 <link rel="stylesheet" href="/style.css">
 <link rel="icon" href="data:,">
 </head>
 <body>
-<header><p class="banner"><strong>Fake Stripe</strong> — no real money. Never type a real card here.</p></header>
+<header><p class="banner"><strong>{site}</strong> — no real money. Never type a real card here.</p></header>
 <main>
 {"".join(content)}
 </main>
@@ -133,6 +133,8 @@ def _meaning(number: str) -> str:
     card = next(card for card in CARDS if card.number == number)
     if card.refusal is None:
         return f"Pays ({card.brand})"
+    if card.is_confirmed_by_customer:
+        return "Pays on a page; without its owner the bank asks for a confirmation"
     if card.is_saved_without_complaint:
         return "Is saved, and declined when it is charged"
     why = (card.refusal.decline_code or card.refusal.code).replace("_", " ").replace("cvc", "CVC")

@@ -41,7 +41,7 @@ def serve_invoice(store: Store, method: str, id_: str, form: Json) -> HtmlPage:
             return _show(invoice, form, str(refused))
         billing = {"name": form.get("name") or None, "email": invoice["customer_email"]}
         method_typed = add_card(store, card_named(card.name), month, year, {"billing_details": billing})
-        if problem := attempt(store, invoice, method_typed):
+        if problem := attempt(store, invoice, method_typed, is_manual=True, is_on_page=True):
             return _show(invoice, form, str(problem))
         return redirect(f"/invoice/{id_}")
     return _show(invoice, {}, None)

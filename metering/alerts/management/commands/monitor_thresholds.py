@@ -33,8 +33,8 @@ class Command(BaseCommand):
         for alert in result.alerts:
             facts = alert.facts
             self.stdout.write(
-                f"{facts.tenant}: {facts.threshold} % of {facts.meter} in the {facts.quota_period} from "
-                f"{facts.period_start_on},"
-                f" {plain_decimal(facts.quantity)} of {plain_decimal(facts.limit)}"
+                f"{facts.tenant}: {alert.threshold} % of {facts.meter} in the {alert.period.period.words} from "
+                f"{alert.period.start_on},"
+                f" {plain_decimal(facts.quantity)} of {plain_decimal(alert.limit)}"
             )
         self.stdout.write(f"{counted(result.tenants, 'tenants')} checked, {counted(len(result.alerts), 'new alerts')}")

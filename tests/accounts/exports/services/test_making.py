@@ -52,7 +52,7 @@ def test_a_killed_export_goes_on_with_the_first_file_that_is_not_complete(
     files = dict(ExportFile.objects.values_list("name", "pk"))
     assert export.status == "ready"
     assert complete.items() <= files.items()  # not made again
-    assert len(files) == export.files_total == 7
+    assert len(files) == export.files_total == 10
     assert OutboundMail.objects.get(kind="export").recipients == ["alice@example.com"]
 
 

@@ -287,3 +287,18 @@ def test_a_bad_page_is_refused(api: Api, query: str) -> None:
 def test_a_path_that_is_no_id_is_not_found(api: Api) -> None:
     for path in ("/keys/7", f"/keys/{UUID(int=7)}"):
         problem_of(api.delete(path), 404)
+
+
+def test_keys_are_listed_by_environment_and_tag(api: Api) -> None:
+    made = body_of(api.post("/keys", NEW | {"environment": "Staging", "tags": ["EU", "eu", "batch"]}))
+    assert (made["environment"], made["tags"]) == ("staging", ["eu", "batch"])
+    for query, found in (
+        ("environment=staging", [made["id"]]),
+        ("tag=batch", [made["id"]]),
+        ("tag=EU&environment=staging", [made["id"]]),
+        ("tag=us", []),
+        (f"tag={'x' * 500}", []),
+    ):
+        assert [key["id"] for key in body_of(api.get(f"/keys?{query}"))["data"]] == found
+    problem = problem_of(api.post("/keys", NEW | {"tags": ["a b"]}), 422)
+    assert [error["pointer"] for error in problem["errors"]] == ["/tags/0"]

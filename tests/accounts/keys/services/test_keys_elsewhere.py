@@ -11,7 +11,9 @@ import pytest
 from django.utils import timezone
 
 from accounts.domain.identifiers import uuid7
+from accounts.keys.domain.leaks import ReportedToken
 from accounts.keys.services.api_keys import CreatedKey, revoke_api_key, rotate_api_key
+from accounts.keys.services.leaks import release_api_key, report_leaked_keys
 from accounts.models import ApiKey, Tenant
 from accounts.services.tenants import suspend_tenant
 from tests.accounts.conftest import SYSTEM, KeyMaker
@@ -32,6 +34,8 @@ before = None
 while True:
     principal = find_principal(sys.argv[1], timezone.now())
     state = "refused" if principal is None else "active" if principal.tenant.is_active else "suspended"
+    if principal is not None and principal.is_quarantined:
+        state = "quarantined"
     if state != before:
         print(state, time.time(), flush=True)
         before = state
@@ -68,7 +72,8 @@ def next_state(process: subprocess.Popen[str]) -> tuple[str, float]:
     return state, float(at)
 
 
-def test_a_rotation_a_suspension_and_a_revocation_are_effective_within_a_second(
+@pytest.mark.takes_long("it waits for what other processes notice")
+def test_a_rotation_a_leak_a_suspension_and_a_revocation_are_effective_within_a_second(
     watchers: list[subprocess.Popen[str]], key: CreatedKey
 ) -> None:
     tenant = key.key.tenant
@@ -78,6 +83,11 @@ def test_a_rotation_a_suspension_and_a_revocation_are_effective_within_a_second(
     # Undo the suspension past the services, since no service restores a key. Then suspend the tenant, and revoke the
     # key.
     ApiKey.objects.filter(pk=key.key.pk).update(expires_at=None)
+    await_everywhere("active", watchers)
+    place = ReportedToken(key.secret, "key", "https://pastebin.com/raw/1", "paste")
+    report_leaked_keys(tokens=[place], scanner="s", actor=SYSTEM, as_of=timezone.now())
+    await_everywhere("quarantined", watchers)
+    release_api_key(key=key.key, actor=SYSTEM, as_of=timezone.now())
     await_everywhere("active", watchers)
     suspend_tenant(tenant=tenant, reason="", actor=SYSTEM, as_of=timezone.now())
     await_everywhere("suspended", watchers)

@@ -3,8 +3,9 @@
 import pytest
 from django.test import Client
 
-from billing.collection.models import ProviderAgreement, ProviderCustomer, ProviderInvoice
-from tests.billing.admin.desk import issued, listed, page
+from billing.collection.models import ProviderAgreement, ProviderChoice, ProviderCustomer, ProviderInvoice
+from config.workbench.fakepaddle.server import FakePaddle
+from tests.billing.admin.desk import act, issued, listed, page
 from tests.billing.collection.models import rows
 
 pytestmark = pytest.mark.django_db
@@ -27,3 +28,14 @@ def test_a_providers_rows_are_shown_on_the_pages_they_belong_to_and_found_by_id(
         [row] = as_pat.get(listed(model), {"q": reference}).context["cl"].result_list
         assert "Stripe" in as_pat.get(page(row)).content.decode()
         assert not as_pat.get(listed(model), {"q": "other"}).context["cl"].result_list
+
+
+def test_staff_choose_who_a_tenant_pays(as_bo: Client, as_pat: Client, fake_paddle: FakePaddle) -> None:
+    tenant = issued().tenant
+    asked = as_bo.get(page(tenant, "payment_provider")).content.decode()
+    assert "usage statements" in asked
+    assert "Paddle" in asked
+    assert "pays through Paddle" in act(as_bo, tenant, "payment_provider", provider="paddle")
+    assert ProviderChoice.objects.get(tenant=tenant).provider == "paddle"
+    assert as_bo.post(page(tenant, "payment_provider"), {"provider": "nobody"}).status_code in {200, 422}
+    assert as_pat.post(page(tenant, "payment_provider")).status_code == 403

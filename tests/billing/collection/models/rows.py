@@ -3,8 +3,16 @@
 from typing import Any
 from uuid import uuid4
 
-from billing.collection.models import InboxEvent, ProviderAgreement, ProviderCustomer, ProviderInvoice, UsagePush
-from billing.models import Invoice, Subscription
+from billing.collection.models import (
+    InboxEvent,
+    PaymentFinding,
+    ProviderAgreement,
+    ProviderCustomer,
+    ProviderInvoice,
+    ProviderRefund,
+    UsagePush,
+)
+from billing.models import Invoice, PaymentRefund, Subscription
 from metering.models import Meter
 from tests.billing.models.rows import NOW
 
@@ -21,6 +29,17 @@ def agreement(subscription: Subscription, **fields: Any) -> ProviderAgreement:
 
 def collecting(invoice: Invoice, **fields: Any) -> ProviderInvoice:
     return ProviderInvoice.objects.create(**({"invoice": invoice, "provider": "stripe", "reference": "in_1"} | fields))
+
+
+def provider_refund(refund: PaymentRefund, **fields: Any) -> ProviderRefund:
+    facts = {
+        "refund": refund,
+        "tenant_id": refund.tenant_id,
+        "provider": "stripe",
+        "reference": "re_1",
+        "status": "succeeded",
+    }
+    return ProviderRefund.objects.create(**(facts | fields))
 
 
 def inbox_event(**fields: Any) -> InboxEvent:
@@ -45,3 +64,11 @@ def push(subscription: Subscription, **fields: Any) -> UsagePush:
         "created_at": NOW,
     }
     return UsagePush.objects.create(**(facts | fields))
+
+
+def finding(**fields: Any) -> PaymentFinding:
+    facts = {
+        "provider": "stripe", "subject": "payment in_1", "code": "amount", "ours": "1.00 EUR", "theirs": "2.00 EUR",
+        "explanation": "They differ.", "happened_at": NOW, "opened_at": NOW, "seen_at": NOW,
+    }  # fmt: skip
+    return PaymentFinding.objects.create(**(facts | fields))

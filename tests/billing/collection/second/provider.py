@@ -26,7 +26,10 @@ from billing.collection.domain.provider import (
     PaymentProvider,
     PreparedInvoice,
     ProviderDescription,
+    RefundOrder,
+    RefundState,
     ReportedPayment,
+    ReportedRefund,
 )
 from billing.collection.errors import DeliverySignatureError, PaymentRefusedError
 
@@ -44,11 +47,12 @@ class SecondProvider:
     bills: dict[str, Bill] = field(default_factory=dict)
     paid: set[str] = field(default_factory=set)
     taken_back: set[str] = field(default_factory=set)
+    refunded: dict[str, RefundOrder] = field(default_factory=dict)
 
     def describe(self) -> ProviderDescription:
         return ProviderDescription("Second & Sons", is_configured=self.is_configured)
 
-    def ensure_customer(self, tenant_id: UUID) -> str:
+    def ensure_customer(self, tenant_id: UUID, details: CustomerDetails) -> str:
         return f"customer-{tenant_id}"
 
     def update_customer(self, reference: str, details: CustomerDetails) -> None:
@@ -83,6 +87,15 @@ class SecondProvider:
         if prepared.is_charged:
             self.paid.add(prepared.reference)
         return self._url(prepared.reference)
+
+    def charge_again(self, reference: str, *, attempt: str) -> ReportedPayment:
+        raise PaymentRefusedError("Second & Sons presents a claim again by itself.", reason="by_itself")
+
+    def refund(self, order: RefundOrder) -> ReportedRefund:
+        self.refunded.setdefault(order.key, order)
+        return ReportedRefund(
+            f"return-{order.key}", order.amount_minor, order.currency, RefundState.SUCCEEDED, None, key=order.key
+        )
 
     def take_back(self, reference: str) -> bool:
         if reference in self.paid:
@@ -130,10 +143,13 @@ class SecondProvider:
             invoice_id=bill.invoice_id,
             status="collected" if is_paid else "returned",
             payment=told if is_paid else None,
-            failure=None if is_paid else replace(told, error="Returned by the bank."),
+            failures=() if is_paid else (replace(told, error="Returned by the bank."),),
         )
 
     def usage_meters(self) -> None:
+        return None
+
+    def books(self) -> None:
         return None
 
     def set_up(self, *, currencies: Sequence[str]) -> list[str]:

@@ -143,11 +143,11 @@ def test_checkout_shows_in_words_what_is_agreed(fake_stripe: FakeStripe) -> None
         "49.00\N{NO-BREAK SPACE}EUR a month in advance, and what you use, by the price list, at each month's end"
         in plain
     )
-    assert "Sample Seller BV invoices you, and charges this card: for the first month right after this page" in plain
+    assert "You pay 49.00\N{NO-BREAK SPACE}EUR now: your first invoice, with tax." in plain
     assert "free" not in plain
     assert "1,250.00\N{NO-BREAK SPACE}EUR a month" in tried
     assert "The first 14 days are free; Sample Seller BV invoices you after them, and charges this card." in tried
-    assert "nothing is charged by this page itself" in metered
+    assert "This page charges nothing. Sample Seller BV sends you your invoices, and charges this card." in metered
     assert metered.startswith(
         "You subscribe to Metered: what you use, by the price list, at each month's end, plus tax"
     )

@@ -1,7 +1,9 @@
 """A subscription's life through the fake Stripe: what each event changes here, delivered to the real endpoint."""
 
 import pytest
+from stripe._api_version import _ApiVersion
 
+from billing.collection.gateways.stripe import settings as stripe_settings
 from billing.collection.models import InboxEvent
 from billing.collection.services.checkout import open_billing_portal
 from billing.models import BillingProfile, Invoice, Payment, Subscription
@@ -75,3 +77,18 @@ def test_a_cancellation_in_stripes_portal_is_applied_and_undone(fake_stripe: Fak
     subscription.refresh_from_db()
     assert not subscription.is_cancelled_at_period_end
     assert agreement_of(fake_stripe, subscription)["cancel_at"] is None
+
+
+def test_a_life_by_the_newest_version_of_the_api_that_the_library_knows(
+    fake_stripe: FakeStripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newest = _ApiVersion.CURRENT
+    assert newest != stripe_settings.API_VERSION, "the pinned one is the newest: pin this test to another"
+    monkeypatch.setattr(stripe_settings, "API_VERSION", newest)
+
+    subscription = subscribed(fake_stripe)
+    deliver_and_process(fake_stripe)
+
+    assert Invoice.objects.get(subscription=subscription).status == "paid"
+    versions = {request["version"] for request in fake_stripe.api.requests if request["path"] == "/v1/invoices"}
+    assert versions == {newest}

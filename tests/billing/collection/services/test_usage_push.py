@@ -12,10 +12,11 @@ from accounts.models import Tenant
 from billing.collection.gateways.stripe import api as stripe_api
 from billing.collection.gateways.stripe.provider import PROVIDER
 from billing.collection.gateways.stripe.usage import StripeMeters
-from billing.collection.models import UsagePush
+from billing.collection.models import PaymentFinding, UsagePush
 from billing.collection.selectors.usage import pending_pushes
 from billing.collection.services import usage_push as stripe_push
 from billing.collection.services.customers import ensure_customer
+from billing.collection.services.reconciling import reconcile_payments
 from billing.collection.services.usage_push import Pushed, plan_pushes, push_usage, retry_push
 from config.workbench.fakestripe.server import FakeStripe
 from metering.models import Meter
@@ -77,6 +78,42 @@ def test_the_totals_of_hours_that_ended_are_pushed_once(fake_stripe: FakeStripe,
     push = UsagePush.objects.get(meter__code="calls")
     meter = Meter.objects.get(code="calls")
     assert push.identifier == f"{tenant.pk}:{meter.pk}:{int(hour_before(2).timestamp())}:1"
+
+
+@pytest.mark.parametrize(("decimals", "arrives"), [(0, 10), (1, 96)])
+def test_24_hours_of_0_4_arrive_as_their_sum(
+    fake_stripe: FakeStripe, tenant: Tenant, settings: Settings, decimals: int, arrives: int
+) -> None:
+    settings.STRIPE_USAGE_DECIMALS = decimals
+    day = now().replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=2)
+    for hour in range(24):
+        use(tenant, "0.4", at=day + HOUR * hour)
+
+    push_usage(as_of=now())
+    assert at_stripe(fake_stripe, "calls", day, hours=24) == arrives
+    assert push_usage(as_of=now()).delivered == 0
+    use(tenant, "0.3", at=day + HOUR * 3 + timedelta(minutes=5))  # late
+    push_usage(as_of=now())
+    assert at_stripe(fake_stripe, "calls", day, hours=24) == (10 if decimals == 0 else 99)
+    [meter] = fake_stripe.store.all("billing.meter", event_name="calls")
+    assert meter["display_name"].endswith(" in 0.1") == (decimals == 1)
+
+
+def test_a_drift_between_the_ledger_and_stripes_summaries_is_a_finding(fake_stripe: FakeStripe, tenant: Tenant) -> None:
+    use(tenant, 7, at=now() - timedelta(days=2))
+    push_usage(as_of=now())
+    assert reconcile_payments(as_of=now()).lines == []
+    event = next(one for one in fake_stripe.store.all("billing.meter_event") if one["event_name"] == "calls")
+    fake_stripe.store.update(event, payload={**event["payload"], "value": "9"})
+
+    assert len(reconcile_payments(as_of=now()).lines) == 1
+
+    [row] = PaymentFinding.objects.all()
+    assert (row.code, row.tenant, row.ours[:2], row.theirs[:2]) == ("usage", tenant, "7 ", "9 ")
+    fake_stripe.store.update(event, payload={**event["payload"], "value": "7"})
+    assert reconcile_payments(as_of=now()).closed == 1
+    row.refresh_from_db()
+    assert row.closed_because == "The last 7 days agree. Earlier days are not compared again."
 
 
 def test_a_late_event_and_a_void_are_pushed_as_new_totals(fake_stripe: FakeStripe, tenant: Tenant) -> None:

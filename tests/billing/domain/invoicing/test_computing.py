@@ -422,3 +422,16 @@ def test_segments_tile_the_periods_and_the_periods_tile_time(
     assert segments[0][1].start == closed.start
     assert segments[-1][1].end == closed.end
     assert all(before.end == after.start for (_, before), (_, after) in pairwise(segments))
+
+
+def test_a_line_names_the_versions_of_its_meter_if_a_later_one_counts() -> None:
+    def versions(*borders: datetime) -> object:
+        price = replace(BASIC.prices[1], meter_borders=borders)
+        plan = replace(BASIC, prices=(BASIC.prices[0], price))
+        usage = compute(state(1, phases=(Phase(MARCH, plan),)), [used(1000)]).lines[0]
+        return usage.explanation.get("meter_versions")
+
+    assert versions() is None
+    assert versions(APRIL) is None
+    assert versions(MID_MARCH) == [1, 2]
+    assert versions(MARCH, MID_MARCH, APRIL) == [2, 3]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from billing.domain.invoicing.computing import compute_invoice
 from billing.domain.invoicing.lines import LineDraft
-from billing.domain.invoicing.taxes import tax_rows
+from billing.domain.invoicing.taxes import merchant_of, tax_rows
 from billing.domain.tax import TaxCategory, TaxDecision, TaxTreatment
 from tests.billing.domain.states import UNTAXED, VAT, state
 
@@ -43,3 +43,16 @@ def test_giving_everything_back_gives_all_tax_back(charges: list[tuple[TaxDecisi
     charged, given = tax_rows(lines, "EUR"), tax_rows(back, "EUR")
     assert [row.tax_minor for row in given] == [-row.tax_minor for row in charged]
     assert sum(row.base_minor for row in charged) == sum(line.amount_minor for line in lines if line.tax is not None)
+
+
+def test_a_document_is_of_a_merchant_if_it_declares_all_that_is_charged() -> None:
+    sold = TaxDecision(TaxTreatment.MERCHANT, "Paddle", Decimal(0), "Sold by Paddle.", TaxCategory.OUT_OF_SCOPE, "DE")
+
+    def merchant(*lines: LineDraft) -> str:
+        return merchant_of(tax_rows(lines, "EUR"))
+
+    assert merchant(bearing(sold, 4900), bearing(sold, -100)) == "Paddle"
+    assert merchant(bearing(sold, 0)) == "Paddle"
+    assert merchant(bearing(sold, 4900), bearing(VAT, 0)) == "Paddle", "unused time of a free plan declares nothing"
+    assert merchant(bearing(sold, 4900), bearing(VAT, -100)) == "", "a correction of an invoice is the issuer's"
+    assert merchant(bearing(VAT, 4900)) == merchant() == ""

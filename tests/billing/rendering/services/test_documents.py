@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import date
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from billing.domain.documents import credit_note_content
+from billing.domain.tax import MERCHANT_NOTE
 from billing.rendering.services.documents import render_document
 from tests.billing.rendering.services import samples
 from tests.billing.rendering.services.reading import difference, fonts, links, pictures, texts
@@ -219,3 +222,26 @@ def test_a_very_long_name_stays_in_its_column() -> None:
     right_margin = picture.crop((picture.width - 40, 0, picture.width, picture.height))
     assert right_margin.getextrema() == (255, 255)
     assert "Donaudampf" in words(pdf)
+
+
+@pytest.mark.parametrize("language", ["en", "de", "fr", "es"])
+def test_what_a_merchant_of_record_sold_is_no_invoice_in_any_language(language: str) -> None:
+    note = MERCHANT_NOTE.format(merchant="Paddle")
+    row = {"name": "Paddle", "treatment": "merchant", "note": note, "category": "O", "percent": "0"}
+    sold = samples.short_invoice() | {"merchant": "Paddle", "number": "STMT-2026-000001", "language": language}
+    sold["taxes"] = [sold["taxes"][0] | row | {"amount_minor": 0}]
+    said = words(render_document(sold))
+    credit = credit_note_content(sold, number="STMT-2026-000002", issued_on=date(2026, 4, 2), reason="out of order")
+    credited = words(render_document(credit))
+    titles = {
+        "en": ("Usage statement", "Tax: charged by Paddle", "Credit to a usage statement"),
+        "de": ("Verbrauchsübersicht", "Steuer: von Paddle berechnet", "Gutschrift zur Verbrauchsübersicht"),
+        "fr": ("Relevé de consommation", "Taxe : facturée par Paddle", "Avoir sur un relevé de consommation"),
+        "es": ("Extracto de consumo", "Impuesto: cobrado por Paddle", "Abono de un extracto de consumo"),
+    }
+    title, tax, credit_title = titles[language]
+    assert title in said
+    assert tax in said
+    assert "IBAN" not in said, "the customer pays the merchant"
+    assert credit_title in credited
+    assert "Invoice" not in credited

@@ -16,8 +16,11 @@ from billing.errors import PlanExistsError, UnknownPlanError
 from billing.models import Plan, PlanVersion, Price
 from billing.selectors.catalog.plans import newest_version, plans_for_sale, sold_version
 from billing.services.catalog.plans import archive_plan, create_plan, publish_version, update_plan
+from metering.domain.aggregations.description import Aggregation
+from metering.domain.aggregations.registry import AGGREGATIONS
 from metering.errors import UnknownMeterError
 from tests.billing.world import MARCH, STAFF, make_plan
+from tests.metering.ledger_world import make_meter
 
 pytestmark = pytest.mark.django_db
 
@@ -134,6 +137,11 @@ def test_a_version_needs_meters_and_limits_that_exist() -> None:
             actor=STAFF,
             as_of=MARCH,
         )
+    make_meter("peak", "http_request", aggregation="max", value_property="size")
+    peak = VersionOffer("pro", (FEE, PriceOffer("EUR", PerUnit(Decimal(1)), "peak")))
+    with pytest.raises(InvalidFieldsError, match="do not add up") as error:
+        publish_version(plan=plan, offer=peak, actor=STAFF, as_of=MARCH)
+    assert refusals(error) == [("/prices", "meter_not_additive")]
     with pytest.raises(InvalidFieldsError) as error:
         publish_version(plan=plan, offer=VersionOffer("ghost", (FEE,)), actor=STAFF, as_of=MARCH)
     assert refusals(error) == [("/usage_plan", "unknown_usage_plan")]
@@ -169,3 +177,19 @@ def test_versions_published_at_once_are_numbered_one_after_the_other() -> None:
     for thread in threads:
         thread.join(timeout=60)
     assert sorted(PlanVersion.objects.values_list("number", flat=True)) == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("kind", AGGREGATIONS, ids=str)
+@pytest.mark.parametrize("is_computed", [False, True], ids=["plain", "by a formula"])
+def test_every_kind_is_sold_or_refused_with_and_without_a_formula(kind: Aggregation, *, is_computed: bool) -> None:
+    if is_computed and not kind.takes_formula:
+        pytest.skip("such a kind has no formula")
+    make_meter("sold", "http_request", aggregation=kind.code, formula="size * 2" if is_computed else "")
+    plan = make_plan().plan
+    offer = VersionOffer("pro", (FEE, PriceOffer("EUR", PerUnit(Decimal(1)), "sold")))
+    if kind.is_divisible:
+        assert publish_version(plan=plan, offer=offer, actor=STAFF, as_of=MARCH).prices.filter(meter__code="sold")
+        return
+    with pytest.raises(InvalidFieldsError, match=f"{kind.name.lower()}") as error:
+        publish_version(plan=plan, offer=offer, actor=STAFF, as_of=MARCH)
+    assert refusals(error) == [("/prices", "meter_not_additive")]

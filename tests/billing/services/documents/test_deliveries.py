@@ -18,6 +18,7 @@ from billing.errors import InvoiceStatusError
 from billing.models import CreditNote, DocumentFile, Invoice
 from billing.services.documents.deliveries import credit_note_pdf, deliver_documents, invoice_pdf, run_deliveries
 from billing.services.invoicing.staff_actions import issue_credit_note, resend_invoice, void_invoice
+from billing.services.subscriptions.profiles import keep_merchant
 from billing.tasks import deliver_documents as scheduled
 from tests.billing.rendering.services.reading import texts
 from tests.billing.services.invoicing.test_payments import pay
@@ -227,3 +228,21 @@ def test_the_database_keeps_a_document_and_its_bytes(invoice: Invoice) -> None:
         ):
             with pytest.raises(IntegrityError, match="history"), transaction.atomic():
                 cursor.execute(change)
+
+
+def test_the_mail_of_what_a_merchant_sold_says_that_it_is_no_invoice(db: None) -> None:
+    subscription = subscribe_tenant()
+    keep_merchant(tenant_id=subscription.tenant_id, merchant="Paddle")
+    invoice = first_invoice(subscription)
+    deliver_documents(as_of=NOW)
+    credit(invoice)
+    deliver_documents(as_of=NOW)
+    queued, credited = OutboundMail.objects.order_by("pk")
+    assert queued.subject.startswith("Usage statement STMT-2026-000001 from ")
+    assert credited.subject.startswith("Credit STMT-2026-000002 from ")
+    for body in (queued.text, queued.html):
+        assert "This is no invoice: Paddle sells this to you" in body
+        assert "plus the tax that Paddle adds" in body
+    for body in (credited.text, credited.html):
+        assert "usage statement STMT-2026-000001" in body
+        assert "redit note" not in body

@@ -16,8 +16,9 @@ from billing.models import BillingException, CreditNote, Invoice, Payment, Payme
 from billing.services.invoicing.allocating import allocate_payment, take_back_allocation
 from billing.services.invoicing.payments import record_payment
 from billing.services.invoicing.staff_actions import issue_credit_note, void_invoice
-from tests.billing.services.invoicing.test_payments import NOW, both_at_once, fail, pay, standing, transfer
+from tests.billing.services.invoicing.test_payments import NOW, fail, pay, standing, transfer
 from tests.billing.world import STAFF, close_month, first_invoice, make_plan, subscribe_tenant
+from tests.races import both_at_once
 
 pytestmark = pytest.mark.django_db
 

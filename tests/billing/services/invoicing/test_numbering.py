@@ -7,8 +7,13 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
-from billing.models import NumberSeries
+from billing.models import Invoice, NumberSeries
+from billing.selectors.invoicing.due import Due
 from billing.services.invoicing.numbering import take_numbers
+from billing.services.invoicing.running import run_invoicing
+from billing.services.invoicing.staff_actions import issue_credit_note
+from billing.services.subscriptions.profiles import keep_merchant
+from tests.billing.world import MARCH, STAFF, make_plan, subscribe_tenant
 
 IN_2026 = date(2026, 3, 1)
 
@@ -81,3 +86,19 @@ def test_the_counter_is_the_last_number() -> None:
     with transaction.atomic():
         take_numbers(prefix="INV", issued_on=IN_2026, count=7)
     assert last_number() == 7
+
+
+@pytest.mark.django_db
+def test_what_a_merchant_sold_has_statements_and_leaves_no_gap_among_the_invoices() -> None:
+    version = make_plan()
+    tenants = [subscribe_tenant(f"tenant-{number}", plan=version) for number in range(3)]
+    keep_merchant(tenant_id=tenants[1].tenant_id, merchant="Paddle")
+    run_invoicing(as_of=MARCH, due=Due())
+    found = {row.tenant.slug: row for row in Invoice.objects.select_related("tenant", "document")}
+    statement = found["tenant-1"]
+    assert {found[f"tenant-{number}"].number for number in (0, 2)} == {"INV-2026-000001", "INV-2026-000002"}
+    assert (statement.number, statement.merchant_of_record) == ("STMT-2026-000001", "Paddle")
+    assert (statement.tax_minor, statement.total_minor) == (0, statement.subtotal_minor)
+    assert (statement.document.content["merchant"], found["tenant-0"].merchant_of_record) == ("Paddle", "")
+    note = issue_credit_note(invoice_id=statement.pk, reason="out of order", actor=STAFF, as_of=MARCH)
+    assert (note.number, note.content["merchant"]) == ("STMT-2026-000002", "Paddle")

@@ -1,15 +1,13 @@
 """Payments are recorded once, in any order, and no money is dropped."""
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from threading import Barrier
 from uuid import uuid4
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 
-from accounts.errors import ConflictError, InvalidFieldsError, NotFoundError, ProblemError
+from accounts.errors import ConflictError, InvalidFieldsError, NotFoundError
 from accounts.models import AuditEntry
 from accounts.notices.models import OutboxEvent
 from billing.domain.statuses import InvoiceStatus, SubscriptionStatus
@@ -32,6 +30,7 @@ from tests.billing.world import (
     subscribe_tenant,
 )
 from tests.metering.ledger_world import make_tenant
+from tests.races import both_at_once
 
 PAID_AT = datetime(2026, 3, 2, 8, tzinfo=UTC)
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -300,23 +299,6 @@ def test_one_exception_of_a_kind_is_open_at_a_time_unless_it_is_about_a_payment(
     BillingException.objects.create(**fields)
     with pytest.raises(IntegrityError, match="billing_exception_open_once"), transaction.atomic():
         BillingException.objects.create(**fields)
-
-
-def both_at_once(*acts: Callable[[], object]) -> list[str]:
-    """Run two calls at once. Return the class of each result or refusal."""
-    barrier = Barrier(len(acts))
-
-    def run(act: Callable[[], object]) -> str:
-        try:
-            barrier.wait(120)
-            return type(act()).__name__
-        except ProblemError as error:
-            return type(error).__name__
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(len(acts)) as workers:
-        return sorted(workers.map(run, acts))
 
 
 @pytest.mark.django_db(transaction=True)

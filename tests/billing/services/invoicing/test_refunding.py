@@ -10,8 +10,9 @@ from accounts.errors import ConflictError, InvalidFieldsError, NotFoundError
 from accounts.models import AuditEntry
 from billing.models import BillingException, Invoice, Payment, PaymentRefund
 from billing.services.invoicing.refunding import record_refund
-from tests.billing.services.invoicing.test_payments import NOW, PAID_AT, both_at_once, transfer
+from tests.billing.services.invoicing.test_payments import NOW, PAID_AT, transfer
 from tests.billing.world import STAFF, first_invoice, subscribe_tenant
+from tests.races import both_at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -62,7 +63,7 @@ def test_a_refund_may_be_partial_and_the_rest_stays_open(payment: Payment) -> No
         (1101, {}, r"11\.00.EUR of this payment"),
         (0, {}, r"11\.00.EUR of this payment"),
         (-1, {}, r"11\.00.EUR of this payment"),
-        (1, {"way": "pigeon"}, "One of: provider, bank_transfer, other"),
+        (1, {"way": "pigeon"}, "One of: provider, chargeback, bank_transfer, other"),
         (1, {"reference": "  "}, "may not be empty"),
         (1, {"reference": "x" * 256}, "At most 255"),
         (1, {"reason": " "}, "may not be empty"),

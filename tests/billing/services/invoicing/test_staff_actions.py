@@ -21,7 +21,7 @@ from billing.services.invoicing.staff_actions import issue_credit_note, mark_unc
 from billing.services.subscriptions.changes import When
 from tests.billing.services.invoicing.finalizing_held import FINALIZED, WORKED, while_finalizing
 from tests.billing.services.invoicing.test_drafting_last_look import DAY, MID_MARCH, WINDOW, end
-from tests.billing.services.invoicing.test_payments import both_at_once, fail, pay, standing
+from tests.billing.services.invoicing.test_payments import fail, pay, standing
 from tests.billing.world import (
     GRACE,
     MARCH,
@@ -35,6 +35,7 @@ from tests.billing.world import (
     subscribe_tenant,
     use,
 )
+from tests.races import both_at_once
 
 NOW = datetime(2026, 3, 31, 23, 30, tzinfo=UTC)
 

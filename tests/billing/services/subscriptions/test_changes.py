@@ -1,6 +1,6 @@
 """A subscription's life: how each step changes plan, limits, phases and the next invoice, and what is refused."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from django.db import transaction
@@ -25,7 +25,7 @@ from billing.selectors.subscriptions.current import as_offered, current_subscrip
 from billing.services.invoicing.running import run_invoicing
 from billing.services.subscriptions.changes import When, cancel_subscription, change_plan, undo_pending
 from billing.services.subscriptions.subscribing import subscribe
-from metering.domain.periods import local_day
+from metering.domain.periods import Period, local_day, span_of
 from metering.domain.usage_plan_terms import UsagePlanTerms
 from metering.models import UsagePlanAssignment
 from metering.services.usage_plans import create_usage_plan
@@ -67,6 +67,14 @@ def test_subscribing_moves_the_tenant_to_the_plans_limits_and_sends_an_event(sub
     assert told(subscription) == ["subscription.created"]
     entry = AuditEntry.objects.get(action="subscription.created")
     assert (entry.tenant_id, entry.target_id) == (subscription.tenant_id, str(subscription.pk))
+
+
+def test_quotas_of_billing_periods_follow_the_subscription(pro: PlanVersion) -> None:
+    as_of = datetime(2026, 1, 30, 20, tzinfo=UTC)
+    made = subscribe_tenant(plan=pro, as_of=as_of, time_zone="Asia/Kolkata")
+    made.tenant.refresh_from_db()
+    assert made.tenant.period_anchor_on == date(2026, 1, 31)
+    assert span_of(Period.BILLING, as_of, "Asia/Kolkata", date(2026, 1, 31)) == (made.period_start, made.period_end)
 
 
 def test_a_trial_costs_nothing_until_it_ends(pro: PlanVersion) -> None:
@@ -238,7 +246,9 @@ def test_a_plan_without_prices_in_the_subscriptions_currency_is_refused(team: Pl
 
 def test_a_subscription_that_is_cancelled_now_owes_what_was_used(subscription: Subscription) -> None:
     use(subscription.tenant, 500000, at=MARCH + timedelta(days=2))
+    assert Tenant.objects.get(pk=subscription.tenant_id).period_anchor_on == MARCH.date()
     ended = cancel_subscription(subscription=subscription, when=When.NOW, actor=STAFF, as_of=MID_MARCH)
+    assert Tenant.objects.get(pk=subscription.tenant_id).period_anchor_on is None
     assert (ended.status, ended.ended_at, ended.period_end) == (SubscriptionStatus.CANCELLED, MID_MARCH, MID_MARCH)
     use(subscription.tenant, 500000, at=MID_MARCH + timedelta(hours=1))
     invoice = close_month(ended, as_of=MID_MARCH + timedelta(hours=1))

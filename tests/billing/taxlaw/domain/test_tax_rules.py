@@ -171,3 +171,11 @@ def test_a_decision_taxes_or_gives_its_reason(facts: TaxFacts, day: date) -> Non
 @given(FACTS, st.dates(date(2025, 1, 1), date(2027, 1, 1)))
 def test_the_table_of_days_decides_as_each_day_does(facts: TaxFacts, day: date) -> None:
     assert tax_table(facts).on(day) == decide_tax(facts, day)
+
+
+@pytest.mark.parametrize("treatment", TaxTreatment)
+def test_what_a_merchant_of_record_sells_bears_no_tax_of_ours_whatever_staff_decided(treatment: TaxTreatment) -> None:
+    decision = decide_tax(facts_of("DE", "", "FR", merchant="Paddle", treatment=treatment, percent=Decimal(7)), DAY)
+    assert (decision.treatment, decision.category, decision.percent) == (TaxTreatment.MERCHANT, "O", 0)
+    assert (decision.name, decision.problem) == ("Paddle", "")
+    assert decision.note.startswith("Sold by Paddle, the merchant of record.")

@@ -108,12 +108,14 @@ print(settings.PROFILE, settings.PORT)
 """
 
 
+@pytest.mark.takes_long("it starts processes")
 def test_manage_takes_the_profile_of_the_clone(tmp_path: Path) -> None:
     run_in(tmp_path, PORT="8123")
     program = start(MANAGE, tmp_path)
     assert program.stdout.split()[-2:] == ["development", "8123"], program.stderr
 
 
+@pytest.mark.takes_long("it starts processes")
 def test_manage_stays_in_production_without_a_run_or_with_a_setting_of_an_installation(tmp_path: Path) -> None:
     without_a_run = start(MANAGE, tmp_path)
     assert "SECRET_KEY is not set" in without_a_run.stderr

@@ -1,6 +1,7 @@
 """`GET /alerts`, and the operator's calls that check thresholds and compare usage with the ledger."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 import pytest
 import time_machine
@@ -61,12 +62,22 @@ def test_a_tenant_reads_its_alerts_the_newest_first(acme: Tenant) -> None:
         "subscription": None,
         "meter": "tokens",
         "unit": "tokens",
+        "currency": None,
+        "budget": None,
+        "api_key": None,
+        "subject": None,
         "quota_period": "month",
         "period": {"start": "2026-02-28T23:00:00Z", "end": "2026-03-31T22:00:00Z"},
         "threshold": 95,
+        "threshold_quantity": None,
         "limit": "100",
         "quantity": "96",
         "percent": "96",
+        "pattern": None,
+        "window_start": None,
+        "window_end": None,
+        "expected": None,
+        "crosses_on": None,
         "occurred_at": "2026-03-10T12:00:00Z",
     }
 
@@ -94,7 +105,8 @@ def test_the_operator_checks_thresholds_and_gets_the_new_alerts(acme: Tenant, op
     first = operator.post("/api/v1/operator/monitor", {}, format="json").json()
     second = operator.post("/api/v1/operator/monitor", format="json").json()
 
-    assert (first["checked_at"], first["tenants"]) == ("2026-03-10T12:00:00Z", 1)
+    assert (first["checked_at"], first["tenants"], first["alert_count"]) == ("2026-03-10T12:00:00Z", 1, 1)
+    assert Decimal(first["seconds"]) < 60
     assert [(alert["tenant"], alert["threshold"]) for alert in first["alerts"]] == [("acme", 80)]
     assert (second["tenants"], second["alerts"]) == (1, [])
     assert (
@@ -137,13 +149,34 @@ def test_aggregating_compares_usage_with_the_ledger_and_names_the_differences(
 ) -> None:
     use(acme, 80, at=NOON)
     clean = operator.post("/api/v1/operator/aggregate", {}, format="json").json()
-    assert clean == {"checked_at": "2026-03-10T12:00:00Z", "ledgers": 2, "drift_count": 0, "drifts": []}
+    assert Decimal(clean.pop("seconds")) < 60
+    assert clean == {
+        "checked_at": "2026-03-10T12:00:00Z",
+        "tenants": 1,
+        "ledgers": 2,
+        "hours": 1,
+        "days": 1,
+        "repaired_count": 0,
+        "drift_count": 0,
+        "drifts": [],
+    }
 
     with connection.cursor() as cursor:
         cursor.execute("UPDATE usage_day SET quantity = quantity + 1")
     answer = operator.post("/api/v1/operator/aggregate", {"tenants": ["acme"]}, format="json").json()
     assert answer["drift_count"] == len(answer["drifts"]) == 1
     assert "81" in answer["drifts"][0]
+
+
+def test_aggregating_repairs_what_differs_if_it_is_asked_to(acme: Tenant, operator: APIClient) -> None:
+    use(acme, 80, at=NOON)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE usage_day SET quantity = quantity + 1")
+        cursor.execute("UPDATE usage_hour SET quantity = quantity - 1")
+    for repaired in (2, 0):
+        answer = operator.post("/api/v1/operator/aggregate", {"repair": True}, format="json").json()
+        assert (answer["repaired_count"], answer["drift_count"], answer["drifts"]) == (repaired, 0, [])
+    assert operator.post("/api/v1/operator/aggregate", {"repair": "?"}, format="json").status_code == 422
 
 
 def test_a_tenants_key_may_not_run_the_operators_checks(acme: Tenant) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from metering.alerts.domain.alerts import AlertFacts, grouped, percent_of, period_in_words
+from metering.alerts.domain.alerts import AlertFacts, AlertKind, AlertPeriod, grouped, percent_of, period_in_words
 from metering.domain.periods import Period
 
 
@@ -14,12 +14,10 @@ def facts(**fields: Any) -> AlertFacts:
     usual: dict[str, Any] = {
         "id": 1,
         "tenant": "acme",
-        "time_zone": "Europe/Berlin",
         "agreement_id": None,
         "meter": "tokens",
         "unit": "tokens",
-        "quota_period": Period.MONTH,
-        "period_start_on": date(2026, 12, 1),
+        "quota_period": AlertPeriod(Period.MONTH, date(2026, 12, 1), "Europe/Berlin"),
         "threshold": 80,
         "limit": Decimal(3),
         "quantity": Decimal("2.5"),
@@ -67,7 +65,26 @@ def test_the_period_of_an_alert_has_its_name() -> None:
 def test_the_instants_of_an_alerts_period_are_in_the_tenants_zone(
     period: Period, start_on: date, start: str, end: str, next_start_on: date
 ) -> None:
-    alert = facts(quota_period=period, period_start_on=start_on)
-    assert alert.span == (datetime.fromisoformat(start), datetime.fromisoformat(end))
-    assert alert.next_start_on == next_start_on
-    assert alert.as_body()["period"] == {"start": alert.span.start, "end": alert.span.end}
+    of_quota = AlertPeriod(period, start_on, "Europe/Berlin")
+    assert of_quota.span == (datetime.fromisoformat(start), datetime.fromisoformat(end))
+    assert of_quota.next_start_on == next_start_on
+    assert facts(quota_period=of_quota).as_body()["period"] == {"start": of_quota.span.start, "end": of_quota.span.end}
+
+
+def test_an_anomaly_has_an_hour_and_what_was_expected_and_no_limit() -> None:
+    hour = datetime(2026, 12, 3, 9, tzinfo=UTC)
+    body = facts(
+        kind=AlertKind.ANOMALY,
+        quota_period=None,
+        threshold=None,
+        limit=None,
+        window_start_at=hour,
+        expected=Decimal("0.4"),
+    ).as_body()
+    assert (body["kind"], body["window_start"], body["quantity"], body["expected"]) == (
+        "anomaly",
+        hour,
+        Decimal("2.5"),
+        Decimal("0.4"),
+    )
+    assert body["limit"] is body["period"] is body["quota_period"] is body["percent"] is body["threshold"] is None

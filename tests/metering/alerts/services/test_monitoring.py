@@ -128,12 +128,22 @@ def test_an_alert_states_usage_and_limit() -> None:
         "subscription": None,
         "meter": TOKENS,
         "unit": "tokens",
+        "currency": None,
+        "budget": None,
+        "api_key": None,
+        "subject": None,
         "quota_period": "month",
         "period": {"start": "2026-02-28T23:00:00Z", "end": "2026-03-31T22:00:00Z"},
         "threshold": 80,
+        "threshold_quantity": None,
         "limit": "1000",
         "quantity": "850.5",
         "percent": "85.05",
+        "pattern": None,
+        "window_start": None,
+        "window_end": None,
+        "expected": None,
+        "crosses_on": None,
         "occurred_at": "2026-03-10T12:00:00Z",
     }
 
@@ -289,7 +299,7 @@ def test_a_pass_after_a_very_long_time_checks_only_some_weeks() -> None:
     for days in (LOOK_BACK_MAX + DAY, LOOK_BACK_MAX):
         use(acme, 50, at=NOON - days)
     result = monitor_thresholds(as_of=NOON, last_pass_at=NOON - 300 * DAY)
-    assert {alert.facts.period_start_on for alert in result.alerts} == {(NOON - LOOK_BACK_MAX).date()}
+    assert {alert.period.start_on for alert in result.alerts} == {(NOON - LOOK_BACK_MAX).date()}
 
 
 def test_a_plan_that_begins_at_midnight_does_not_check_the_month_before() -> None:

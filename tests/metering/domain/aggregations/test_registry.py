@@ -35,11 +35,12 @@ def test_aggregations_that_merge_do_so_in_any_order(
 @ALL
 @given(one=quantities, other=quantities)
 def test_aggregations_that_add_up_are_sums(aggregation: Aggregation, one: Decimal, other: Decimal) -> None:
-    if aggregation.is_additive:
+    if aggregation.is_summed:
         assert EXACT.subtract(aggregation.merge(one, other), other) == one
 
 
 @ALL
 def test_only_an_aggregation_that_takes_a_property_reads_one(aggregation: Aggregation) -> None:
-    named = MeasuredEvent(Decimal(3), {"n": 7}, "n")
-    assert (aggregation.measure(named) == 7) == aggregation.takes_property
+    brought = [aggregation.measure(MeasuredEvent(Decimal(3), {"n": value}, "n")) for value in (7, None)]
+    assert (brought[0] != brought[1]) == aggregation.takes_property
+    assert (brought[1] is None) == aggregation.needs_value

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import OperationalError, connection
 
 from accounts.domain.api_key import KeyKind
 from accounts.models import AuditEntry, JobOutcome, JobRun, Tenant
@@ -28,7 +28,7 @@ from metering.selectors.catalog import forget_catalog
 from metering.selectors.events import event_by_id
 from metering.selectors.usage import daily_usage, meter_named, monthly_usage
 from metering.selectors.usage_query import UsageQuestion, query_usage
-from metering.services import access_log_import
+from metering.services import access_log_import, log_requests
 from metering.services.partitions import forget_seen_partitions
 from tests.metering.ledger_world import ledger_of, make_key, make_tenant
 
@@ -135,7 +135,7 @@ def test_the_same_file_twice_is_all_duplicates_packed_or_not(write: Callable[...
 def test_identical_lines_in_a_file_are_so_many_requests(
     write: Callable[..., Path], ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(access_log_import, "BATCH_LINES", 4)  # repetitions must be told apart across batches too
+    monkeypatch.setattr(log_requests, "BATCH_LINES", 4)  # repetitions must be told apart across batches too
     lines = [line(1), line(2), line(1), line(1), *(line(n) for n in range(3, 9)), line(1)]
     assert counted(run(write(lines))[1]) == ("11", "0", "0")
     assert counted(run(write(lines))[1]) == ("0", "11", "0")
@@ -186,6 +186,7 @@ def test_bad_lines_are_named_by_number_and_the_others_metered(write: Callable[..
 
 def test_only_the_first_bad_lines_are_shown_and_all_are_counted(write: Callable[..., Path], ledger: Ledger) -> None:
     status, totals, said = run(write(["nonsense"] * 130))
+    assert "format" not in totals
     assert (status, totals["bad"]) == (1, "130")
     assert said.splitlines()[-1] == "… and 110 more bad lines"
     assert len(said.splitlines()) == 21
@@ -194,6 +195,7 @@ def test_only_the_first_bad_lines_are_shown_and_all_are_counted(write: Callable[
 def gateway_record(number: int, **more: Any) -> dict[str, Any]:
     return {
         "requestId": f"r-{number}",
+        "extendedRequestId": f"x-{number}=",
         "ip": "192.0.2.1",
         "requestTime": "30/Mar/2014:10:00:00 +0200",
         "httpMethod": "POST",
@@ -204,16 +206,25 @@ def gateway_record(number: int, **more: Any) -> dict[str, Any]:
     } | more
 
 
-def test_json_lines_of_a_gateway_keep_their_request_ids(write: Callable[..., Path], ledger: Ledger) -> None:
+def test_json_lines_of_a_gateway_keep_the_ids_that_it_made(write: Callable[..., Path], ledger: Ledger) -> None:
     records = [json.dumps(gateway_record(n)) for n in range(3)]
-    assert counted(run(write([*records, records[0]]))[1]) == ("3", "1", "0")
-    event = event_by_id(ledger=ledger, event_id="r-1")
+    status, totals, said = run(write([*records, records[0]]))
+    assert (status, counted(totals), totals["repeated"]) == (0, ("3", "1", "0"), "1")
+    assert said == "line 4: Its id is that of an earlier line, so it counts once.\n"
+    event = event_by_id(ledger=ledger, event_id="x-1=")
     assert event is not None
     assert event.occurred_at == datetime(2014, 3, 30, 8, tzinfo=UTC)
     assert json.loads(event.properties_json)["status"] == 201
     status, totals, said = run(write([json.dumps(gateway_record(1, status="500"))]))
     assert (status, counted(totals)) == (1, ("0", "0", "1"))
     assert said == "line 1: Its request id was used for another request.\n"
+
+
+def test_an_id_that_a_client_may_choose_is_no_identity(write: Callable[..., Path], ledger: Ledger) -> None:
+    chosen = [json.dumps(gateway_record(0, extendedRequestId="-", responseLength=n)) for n in (1, 2, 2)]
+    status, totals, said = run(write(chosen))
+    assert (status, counted(totals), totals["identical"], said) == (0, ("3", "0", "0"), "1", "")
+    assert counted(run(write(chosen))[1]) == ("0", "3", "0")
 
 
 def test_json_lines_without_ids_count_as_often_as_they_occur(write: Callable[..., Path], ledger: Ledger) -> None:
@@ -258,11 +269,14 @@ def test_the_import_is_in_the_jobs_and_in_the_audit_log(write: Callable[..., Pat
     [
         (["{log}", "--tenant", "nonesuch"], "There is no tenant 'nonesuch'"),
         (["/nonesuch/file", "--tenant", "acme"], "cannot be read: No such file"),
-        (["{dir}", "--tenant", "acme"], "cannot be read: Is a directory"),
+        (["{dir}", "--tenant", "acme", "--dry-run"], "--dry-run a single file"),
+        (["-", "--tenant", "acme", "--follow"], "--follow takes a file or a folder"),
         (["{log}", "--tenant", "acme", "--key", "ch_live_none"], "There is no such API key"),
         (["{log}", "--tenant", "acme", "--map", "colour=x"], "is not FIELD=PLACE"),
         (["{log}", "--tenant", "acme", "--map", "status"], "is not FIELD=PLACE"),
         (["{log}", "--tenant", "acme", "--map", "status=x", "--format", "combined"], "--map applies to JSON lines"),
+        (["{log}", "--tenant", "acme", "--zone", "Mars/Olympus"], "--zone 'Mars/Olympus' is no time zone"),
+        (["{log}", "--tenant", "acme", "--zone", "../etc"], "is no time zone"),
         (["{log}", "--tenant", "acme", "--format", "xml"], "invalid choice: 'xml'"),
         (["{log}"], "arguments are required: --tenant"),
     ],
@@ -290,6 +304,43 @@ def test_a_packed_file_that_breaks_off_is_imported_as_far_as_it_goes(
     assert counted(run(path)[1]) == (f"{5000 - before:,}", f"{before:,}", "0")
 
 
+def test_a_dry_run_shows_what_it_would_read_and_stores_nothing(write: Callable[..., Path], ledger: Ledger) -> None:
+    future = line(8, at=datetime.now(UTC) + timedelta(days=2))
+    log = write([*(line(n) for n in range(7)), "nonsense", "nonsense", line(1, status=999), future])
+    out = io.StringIO()
+    call_command("import_access_log", str(log), "--tenant", "acme", "--dry-run", stdout=out)
+    rows = out.getvalue().splitlines()
+    assert rows[0] == "format      combined: common or combined log format"
+    assert [row.split()[:2] for row in rows[1:6]] == [["line", str(n)] for n in range(1, 6)]
+    assert "  ip=192.0.2.1  user=-  request_time=2014-03-30T00:07:00+00:00  http_method=GET  " in rows[2]
+    assert "  resource_path=/page/1  status=200  protocol=HTTP/1.1  response_length=100" in rows[2]
+    assert rows[6:8] == ["lines       11", "bad         4"]
+    assert rows[-4:-2] == [
+        "refused     2  Not in the common or combined log format.",
+        "refused     1  A status is a number from 100 to 599.",
+    ]
+    assert "the latest time accepted now." in rows[-2]
+    assert rows[-1] == "Nothing was stored."
+    assert not Event.objects.exists()
+    assert not JobRun.objects.exists()
+
+
+def test_a_dry_run_of_a_damaged_log_tells_it(write: Callable[..., Path], ledger: Ledger) -> None:
+    path = write([line(n, path=f"/{n * 7919 % 10_007}") for n in range(3000)], name="access.log.gz")
+    path.write_bytes(path.read_bytes()[:-50])
+    out = io.StringIO()
+    call_command("import_access_log", str(path), "--tenant", "acme", "--dry-run", stdout=out)
+    assert "stopped     The gzip stream ends early or is corrupt" in out.getvalue()
+
+
+def test_a_zone_is_that_of_times_without_an_offset(write: Callable[..., Path], ledger: Ledger) -> None:
+    local = line(1).replace(" +0000", "")
+    assert counted(run(write([local]))[1]) == ("0", "0", "1")
+    status, totals, _ = run(write([local]), "--zone", "Europe/Berlin", "--format", "common")
+    assert (status, totals["span"]) == (0, "2014-03-29T23:07:00Z to 2014-03-29T23:07:00Z")
+    assert totals["format"] == "combined: common or combined log format"
+
+
 def test_an_empty_file_imports_nothing_without_an_error(write: Callable[..., Path], acme: Tenant) -> None:
     status, totals, _ = run(write([], end=""))
     assert (status, totals["lines"], totals["span"]) == (0, "0", "-")
@@ -303,8 +354,8 @@ def test_lines_of_today_count_against_the_running_quota(write: Callable[..., Pat
 def test_an_interrupted_import_ends_after_the_running_batch_and_can_be_continued(
     write: Callable[..., Path], ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(access_log_import, "BATCH_LINES", 10)
-    store = access_log_import._store
+    monkeypatch.setattr(log_requests, "BATCH_LINES", 10)
+    store = access_log_import.store_requests
     before = signal.getsignal(signal.SIGINT)
 
     def store_and_interrupt(*args: Any) -> None:
@@ -313,7 +364,7 @@ def test_an_interrupted_import_ends_after_the_running_batch_and_can_be_continued
 
     path = write([line(n) for n in range(35)])
     with monkeypatch.context() as patch:
-        patch.setattr(access_log_import, "_store", store_and_interrupt)
+        patch.setattr(access_log_import, "store_requests", store_and_interrupt)
         status, totals, said = run(path)
     assert (status, counted(totals)) == (command.INTERRUPTED_STATUS, ("10", "0", "0"))
     assert said == "Stopped after line 10: interrupted. Import the file again to continue.\n"
@@ -322,7 +373,57 @@ def test_an_interrupted_import_ends_after_the_running_batch_and_can_be_continued
     assert signal.getsignal(signal.SIGINT) is before
 
 
+def test_a_folder_is_looked_through_once_and_tells_what_it_refused(write: Callable[..., Path], ledger: Ledger) -> None:
+    log = write([line(1), "nonsense"], name="a.log")
+    write([line(2), line(3)], name="b.log.gz")
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.raises(SystemExit) as ended:
+        call_command("import_access_log", str(log.parent), "--tenant", "acme", stdout=out, stderr=err)
+    assert ended.value.code == 1
+    assert out.getvalue() == "4 lines: 3 accepted, 0 duplicates, 1 refused\n"
+    assert err.getvalue() == f"{log}, line 2: Not in the common or combined log format.\n"
+    call_command("import_access_log", str(log.parent), "--tenant", "acme", stdout=out)
+    assert Event.objects.count() == 3
+
+
+def test_a_log_is_followed_until_the_service_is_stopped(
+    write: Callable[..., Path], ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, waits = write([line(1)]), []
+
+    def wait(seconds: float, is_interrupted: Callable[[], bool]) -> None:
+        waits.append(seconds)
+        if len(waits) == 1:
+            write([line(1), line(2)])
+        else:
+            os.kill(os.getpid(), signal.SIGTERM)
+        real_wait(0.01, is_interrupted)
+
+    real_wait = command.wait
+    monkeypatch.setattr(command, "wait", wait)
+    out = io.StringIO()
+    call_command("import_access_log", str(path), "--tenant", "acme", "--follow", "--poll", "7", stdout=out)
+    assert waits == [7, 7]
+    assert out.getvalue() == "1 lines: 1 accepted, 0 duplicates, 0 refused\n" * 2
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [(OperationalError("gone"), "database stopped responding"), (PermissionError(13, "denied"), "could not be read")],
+)
+def test_a_log_that_cannot_be_followed_says_how_to_go_on(
+    write: Callable[..., Path], ledger: Ledger, monkeypatch: pytest.MonkeyPatch, error: Exception, sentence: str
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(command.Follower, "read_new", fail)
+    with pytest.raises(CommandError, match=f"{sentence}.*Start again to continue"):
+        call_command("import_access_log", str(write([line(1)])), "--tenant", "acme", "--follow")
+
+
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.takes_long("it starts a process")
 def test_an_import_reads_a_pipe(write: Callable[..., Path], process_environment: dict[str, str]) -> None:
     acme = make_tenant("acme")
     packed = gzip.compress("".join(line(n) + "\n" for n in range(3000)).encode())

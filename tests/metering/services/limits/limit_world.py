@@ -1,22 +1,24 @@
 """Tenants on usage plans, and requests to pass their limits."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
 from accounts.domain.actor import Actor
 from accounts.domain.api_key import KeyKind
-from accounts.domain.principal import Principal, TenantFacts
+from accounts.domain.principal import Principal
 from accounts.domain.scopes import Scope
 from accounts.models import Tenant
+from accounts.selectors.tenants import facts_of
 from metering.domain.event_input import parse_event
 from metering.domain.events import IngestRules, ParsedEvent
 from metering.domain.ledger import Ledger
 from metering.domain.usage_plan_terms import QuotaTerms, UsagePlanTerms
 from metering.models import Event
 from metering.selectors.catalog import known_event_types
+from metering.selectors.ledgers import half_of
 from metering.services.limits.authorization import Authorization, authorize
 from metering.services.usage_plans import assign_usage_plan, create_usage_plan
 from tests.metering.ledger_world import make_key, make_tenant
@@ -30,15 +32,7 @@ class Caller:
     def __init__(self, tenant: Tenant, *, kind: KeyKind = KeyKind.LIVE, **key_fields: Any) -> None:
         self.model = tenant
         key, self.secret = make_key(tenant, kind=kind, scopes=[Scope.EVENTS_WRITE], **key_fields)
-        self.tenant = TenantFacts(
-            tenant.id,
-            tenant.slug,
-            tenant.name,
-            tenant.is_active,
-            tenant.time_zone,
-            tenant.currency,
-            tenant.backfill_days,
-        )
+        self.tenant = facts_of(tenant)
         self.principal = Principal(
             key_id=key.id,
             kind=kind,
@@ -55,7 +49,7 @@ class Caller:
 
     @property
     def ledger(self) -> Ledger:
-        return Ledger(self.tenant.id, self.principal.is_live, self.tenant.time_zone, self.tenant.backfill_days)
+        return half_of(self.tenant, is_live=self.principal.is_live)
 
     def event(self, as_of: datetime, event_id: str = "", **fields: Any) -> ParsedEvent:
         return parsed_event({"id": event_id or str(uuid4()), "type": "http_request", **fields}, as_of)
@@ -97,8 +91,9 @@ def caller_on_plan(
     *,
     throttle: tuple[int, int] | None = None,
     time_zone: str = "UTC",
+    anchor_on: date | None = None,
     **key_fields: Any,
 ) -> Caller:
-    tenant = make_tenant(f"t-{uuid4().hex[:12]}", time_zone=time_zone)
+    tenant = make_tenant(f"t-{uuid4().hex[:12]}", time_zone=time_zone, period_anchor_on=anchor_on)
     put_on_plan(tenant, as_of, *quotas, throttle=throttle)
     return Caller(tenant, **key_fields)

@@ -1,7 +1,7 @@
 """Authorise and count, through the services, with either store: what is counted, refused, and how a retry ends."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -21,13 +21,13 @@ from metering.errors import EventConflictError
 from metering.gateways.limit_stores.chosen import limit_store
 from metering.models import UsagePlan
 from metering.selectors import limits as selected_limits
-from metering.selectors.limits import forget_limits, limits_for, tenant_limits
+from metering.selectors.limits import forget_limits, policy_of_key, tenant_limits
 from metering.selectors.steady_clock import steady_instant
 from metering.services.limits import authorization
 from metering.services.limits.authorization import check_limits
 from metering.services.limits.comparison import compare_counters, delete_ended_counters
 from metering.services.limits.counting import forget_counters, ingest_and_count
-from metering.services.usage_plans import update_usage_plan
+from metering.services.usage_plans import set_period_anchor, update_usage_plan
 from metering.services.voids import void_event
 from tests.metering.ledger_world import make_meter, make_tenant
 from tests.metering.services.limits.conftest import delete_keys
@@ -138,6 +138,51 @@ def test_days_and_months_are_the_tenants_own() -> None:
     assert caller.passes(before_midnight + timedelta(seconds=1), 2) == [True, False]
 
 
+def test_a_week_begins_on_monday_and_a_billing_period_on_the_day_of_its_subscription() -> None:
+    weekly = caller_on_plan(NOW, [quota_of("1", period=Period.WEEK)], time_zone="Asia/Kolkata")
+    before_monday = datetime(2026, 3, 15, 18, 29, 59, tzinfo=UTC)
+    assert weekly.passes(before_monday, 2) == [True, False]
+    assert weekly.passes(before_monday + timedelta(seconds=1), 2) == [True, False]
+    billed = caller_on_plan(NOW, [quota_of("1", period=Period.BILLING)], anchor_on=date(2025, 12, 31))
+    before_31st = datetime(2026, 3, 30, 23, 59, 59, tzinfo=UTC)
+    assert billed.passes(before_31st, 2) == [True, False]
+    assert billed.passes(before_31st + timedelta(seconds=1), 2) == [True, False]
+    refused = billed.authorize(before_31st + timedelta(seconds=1)).decision
+    assert (refused.refused_by, refused.limits[0].name) == ("quota-api_requests-billing",) * 2
+    assert refused.limits[0].resets_at == datetime(2026, 4, 30, tzinfo=UTC)
+
+
+def test_the_tightest_of_all_periods_decides_and_is_named() -> None:
+    periods = (Period.DAY, Period.WEEK, Period.MONTH, Period.BILLING)
+    for tightest in periods:
+        quotas = [quota_of("1" if period is tightest else "9", period=period) for period in periods]
+        caller = caller_on_plan(NOW, quotas, anchor_on=date(2026, 2, 20))
+        assert caller.passes(NOW) == [True]
+        refused = caller.authorize(NOW).decision
+        expected = "quota" if tightest is Period.MONTH else f"quota-api_requests-{tightest}"
+        assert not refused.is_allowed
+        assert refused.refused_by == expected
+
+
+@pytest.mark.parametrize("anchor_on", [None, date(2026, 1, 1)])
+def test_a_month_and_an_equal_billing_period_share_a_counter_and_count_once(anchor_on: date | None) -> None:
+    quotas = [quota_of("4"), quota_of("3", period=Period.BILLING)]
+    caller = caller_on_plan(NOW, quotas, anchor_on=anchor_on)
+    assert caller.passes(NOW, 4) == [True, True, True, False]
+    limits = caller.authorize(NOW).decision.limits
+    assert [(state.name, state.remaining) for state in limits] == [("quota-api_requests-billing", 0), ("quota", 1)]
+
+
+def test_a_new_subscription_moves_the_billing_period_within_a_second() -> None:
+    caller = caller_on_plan(NOW, [quota_of("2", period=Period.BILLING)])
+    assert caller.passes(NOW, 3) == [True, True, False]
+    set_period_anchor(tenant_id=caller.tenant.id, anchor_on=date(2026, 3, 10))
+    assert not caller.authorize(NOW).decision.is_allowed, "the usage of today counts in the new period"
+    set_period_anchor(tenant_id=caller.tenant.id, anchor_on=date(2026, 2, 11))
+    assert not caller.authorize(NOW).decision.is_allowed
+    assert caller.authorize(NOW + timedelta(days=1)).decision.is_allowed, "the next period begins on the 11th"
+
+
 def test_test_keys_have_the_same_limits_and_their_own_counters() -> None:
     live = caller_on_plan(NOW, [quota_of("1")], throttle=(1, 1))
     test = Caller(live.model, kind=KeyKind.TEST)
@@ -214,7 +259,9 @@ def test_a_process_that_learns_late_of_a_quota_has_its_counter_recomputed(is_loo
     old_plan = tenant_limits(caller.tenant.id)
     put_on_plan(caller.model, NOW, quota_of("5"))
     # Another process knows the new plan, and keeps a counter from here on. Ours still reports by the old plan.
-    counter = counter_key(limits_for(caller.principal, caller.tenant).quotas[0], NOW, "UTC")
+    counter = counter_key(
+        policy_of_key(caller.principal, caller.tenant, tenant_limits(caller.tenant.id)).quotas[0], NOW, "UTC"
+    )
     limit_store().store(caller.ledger, {counter: Decimal(1)}, NOW)
     selected_limits._by_tenant.keep(caller.tenant.id, old_plan, steady_instant())
     ingest_and_count(principal=caller.principal, tenant=caller.tenant, events=[caller.event(NOW)], as_of=NOW)
@@ -319,7 +366,7 @@ def test_a_counter_that_never_stays_is_a_503_that_counts_nothing(monkeypatch: py
 
 def test_a_check_of_a_counter_that_never_stays_is_a_503_too(monkeypatch: pytest.MonkeyPatch) -> None:
     caller = caller_on_plan(NOW, [quota_of("3")])
-    monkeypatch.setattr(authorization, "load_counters", lambda **_: None)
+    monkeypatch.setattr(authorization, "learn", lambda *_: None)
     with pytest.raises(StoreUnavailableError):
         check_limits(principal=caller.principal, tenant=caller.tenant, event=caller.event(NOW), as_of=NOW)
 

@@ -216,7 +216,9 @@ STEPS = st.lists(
 
 
 @given(STEPS)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 def test_buckets_fill_and_empty_as_the_pure_arithmetic_says(
     store: LimitStore, ledger: Ledger, steps: list[tuple[int, int, int, int]]
 ) -> None:
@@ -244,7 +246,9 @@ QUANTITIES = st.decimals(
 
 
 @given(st.lists(QUANTITIES, min_size=1, max_size=12), QUANTITIES)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 def test_sums_are_exact_and_compared_exactly(
     store: LimitStore, ledger: Ledger, amounts: list[Decimal], limit: Decimal
 ) -> None:

@@ -1,14 +1,13 @@
 """Which requests a round takes: nothing that needs the database to be asked first, and no other store's limits."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from pytest_django import Settings
 
-from metering.domain.aggregations.registry import AGGREGATIONS
-from metering.domain.contribution import MeterRule
+from metering.domain.aggregations.extremes import MAX
+from metering.domain.meter_rules import MeterRule
 from metering.services.partitions import ensure_partitions_of, forget_seen_partitions
 from metering.services.rounds import requests
 from tests.metering.ledger_world import make_tenant
@@ -38,6 +37,5 @@ def test_what_a_round_takes(settings: Settings, monkeypatch: pytest.MonkeyPatch)
     assert is_taken(free, is_limited=True)
     assert not is_taken(limited, is_limited=False)
     settings.REDIS_URL = ""
-    maximum = replace(AGGREGATIONS[0], code="max", is_additive=False)
-    monkeypatch.setattr(requests, "rules_in_rollups", lambda: (MeterRule(1, "m", "http_request", maximum),))
+    monkeypatch.setattr(requests, "rules_in_rollups", lambda: (MeterRule(1, "m", "http_request", MAX),))
     assert not is_taken(limited, is_limited=False), "its quantities do not add up"

@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -15,14 +15,19 @@ from pytest_django import Settings
 from accounts.database.line import Line
 from accounts.domain.reach import WayIn
 from accounts.sql import fetch_all
+from metering.domain.budgets import BudgetScope
 from metering.domain.events import ParsedEvent
+from metering.domain.limit_scopes import LimitScope
+from metering.domain.periods import Period
 from metering.domain.rounds import Outcome, RoundQuestion, RoundReport
 from metering.services.limits.counting import ingest_and_count
+from metering.services.limits.watching import learn_levels, watch
 from metering.services.partitions import ensure_partitions_of
 from metering.services.reconciliation import reconcile
 from metering.services.rounds.requests import question_for_round, report_for_round
 from metering.services.rounds.storing import check_questions, store_reports
 from tests.databases import owner_url
+from tests.metering.budget_world import budget_of
 from tests.metering.ledger_world import make_meter, make_tenant, parsed
 from tests.metering.services.limits.limit_world import Caller, caller_on_plan, quota_of
 
@@ -72,6 +77,9 @@ def report(caller: Caller, id_: str, *, is_limited: bool = True, **more: Any) ->
 
 def counted(caller: Caller, event: ParsedEvent, *, is_limited: bool = False) -> RoundReport:
     asked = {"principal": caller.principal, "tenant": caller.tenant, "event": event, "as_of": NOW}
+    if not is_limited:
+        watched = watch(principal=caller.principal, tenant=caller.tenant, events=[event], as_of=NOW)
+        learn_levels([watched])
     made = report_for_round(**asked, is_limited=is_limited)
     assert made is not None
     return made
@@ -207,3 +215,41 @@ def count_events() -> Any:
 def observer() -> Iterator[psycopg.Connection]:
     with psycopg.connect(owner_url(), autocommit=True, connect_timeout=10) as observer:
         yield observer
+
+
+def test_rounds_and_single_requests_agree_on_every_limit_of_periods_and_subjects() -> None:
+    # Two tenants get the same requests, one in rounds of any size and one alone: both get the same decisions and rows.
+    subject = {"scope": LimitScope.SUBJECT}
+    limits = [
+        quota_of("40"),
+        quota_of("38", period=Period.BILLING),
+        quota_of("8", period=Period.WEEK, **subject),
+        quota_of("5", period=Period.DAY, **subject),
+        quota_of("6", "api_bytes", period=Period.DAY, **subject),
+    ]
+    short, long = (caller_on_plan(NOW, limits, throttle=(1, 45), anchor_on=date(2026, 2, 28)) for _ in range(2))
+    for caller in (short, long):
+        budget_of(caller, "33", as_of=NOW)
+        budget_of(caller, "3", as_of=NOW, scope=BudgetScope.SUBJECT, scope_id="dan", period=Period.WEEK)
+    dice, subjects = random.Random(5), [None, "ann", "bob", "cid", "dan"]
+    number = 0
+    while number < 80:
+        size = dice.randint(1, 9)
+        requests = [
+            {"event_id": f"e{number + n}", "subject": dice.choice(subjects), "properties": {"response_length": n % 3}}
+            for n in range(size)
+        ]
+        number += size
+        outcomes = store([counted(short, short.event(NOW, **one), is_limited=True) for one in requests])
+        decisions = [
+            short.authorize(NOW, **one).decision if outcome is None else outcome.decision
+            for outcome, one in zip(outcomes, requests, strict=True)
+        ]
+        expected = [long.authorize(NOW, **one).decision for one in requests]
+        assert [(one.is_allowed, one.refused_by) for one in decisions] == [
+            (one.is_allowed, one.refused_by) for one in expected
+        ]
+    by_round, alone = rows(short), rows(long)
+    for found in (by_round, alone):
+        found["limit_counter"].sort(key=repr)
+    assert by_round == alone

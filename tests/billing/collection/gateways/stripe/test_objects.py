@@ -138,16 +138,12 @@ def test_metadata_that_others_wrote_reads_as_none_of_ours() -> None:
         assert (agreement.tenant_id, agreement.plan_version_id) == (None, None)
 
 
-def test_an_invoice_is_read_with_its_payment_and_why_it_failed() -> None:
+def test_an_invoice_is_read_with_the_time_of_its_payment() -> None:
     collected = read_invoice(STRIPE_INVOICE)
 
     assert (collected.id, collected.customer_id, collected.status) == ("in_1", "cus_1", "paid")
     assert (collected.invoice_id, collected.currency, collected.total) == (UUID(INVOICE), "EUR", 4900)
     assert collected.paid_at == instant(START + 60)
-    assert collected.error == "Your card was declined."
-    assert read_invoice(STRIPE_INVOICE | {"payments": None}).error == ""
-    finalization = {"last_finalization_error": {"message": "No tax id."}, "payments": None}
-    assert read_invoice(STRIPE_INVOICE | finalization).error == "No tax id."
 
 
 def test_a_customer_may_be_named_or_expanded() -> None:

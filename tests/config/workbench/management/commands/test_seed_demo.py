@@ -1,30 +1,31 @@
 """The demonstration's data: the same from the same seed, completed rather than repeated, open to its credentials."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from shutil import copy2
 
 import pytest
 from django.contrib.auth import authenticate
 from django.core.management import CommandError, call_command
+from django.test import override_settings
 from pytest_django import Settings
+from pytest_django.plugin import DjangoDbBlocker
 
 from accounts.domain.actor import Actor
 from accounts.domain.roles import Role
 from accounts.keys.services.api_keys import revoke_api_key
-from accounts.models import ApiKey, AuditEntry, Membership, Tenant, User
+from accounts.models import ApiKey, AuditEntry, Tenant, User
 from accounts.selectors.api_keys import find_principal
-from config.workbench.demo.cast import MAIN_TENANT, PLANS, TENANTS, DemoTenant
+from config.workbench.demo.cast import MAIN_TENANT, PLANS, TENANTS
 from config.workbench.demo.credentials import DemoCredentials
 from config.workbench.demo.steps import seed_demo
 from config.workbench.demo.traffic import requests_within
-from metering.models import Event, EventVoid, IngestVerdict, UsagePlan
-from metering.selectors.ledgers import ledgers
-from metering.selectors.operations import quota_uses
+from metering.models import Event
 from metering.services.partitions import ensure_partitions_around
-from metering.services.reconciliation import reconcile
+from tests.shared_world import shared_world
 
 AS_OF = datetime(2026, 11, 21, 12, 17, 33, tzinfo=UTC)
 LATER = AS_OF + timedelta(hours=5)
@@ -35,17 +36,44 @@ SMALL = [
     replace(BY_SLUG["pixel-bakery"], joined_days_ago=24),
     replace(BY_SLUG["oldgate-devices"], joined_days_ago=21),
 ]
-MAIN = SMALL[:1]
+
+
+QUICK_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture(autouse=True)
-def _quick_passwords(settings: Settings) -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+def quick_passwords(settings: Settings) -> None:
+    settings.PASSWORD_HASHERS = QUICK_HASHERS
 
 
-def seed(tmp_path: Path, *, as_of: datetime = AS_OF, tenants: Sequence[DemoTenant] = SMALL) -> dict[str, int]:
+def seed(directory: Path, *, as_of: datetime = AS_OF) -> dict[str, int]:
     ensure_partitions_around(as_of=as_of, backfill_days=60)
-    return seed_demo(seed="test", as_of=as_of, credentials_file=tmp_path / "demo.json", tenants=tenants)
+    with override_settings(PASSWORD_HASHERS=QUICK_HASHERS):
+        return seed_demo(seed="test", as_of=as_of, credentials_file=directory / "demo.json", tenants=SMALL)
+
+
+@dataclass(frozen=True)
+class Seeded:
+    """The number of events that seeding added to each tenant, and the directory of the file of credentials."""
+
+    added: dict[str, int]
+    directory: Path
+
+
+@pytest.fixture(scope="module")
+def once(
+    django_db_setup: None, django_db_blocker: DjangoDbBlocker, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Seeded]:
+    """Seed the demo once, below the transaction of each test."""
+    directory = tmp_path_factory.mktemp("demo")
+    yield from shared_world(django_db_blocker, lambda: Seeded(seed(directory), directory))
+
+
+@pytest.fixture
+def seeded(once: Seeded, db: None, tmp_path: Path) -> Seeded:
+    """Return the same with a file of the test's own."""
+    copy2(once.directory / "demo.json", tmp_path)
+    return Seeded(once.added, tmp_path)
 
 
 def credentials(tmp_path: Path) -> DemoCredentials:
@@ -81,40 +109,9 @@ def test_the_free_tenant_is_over_its_quota_from_the_first_hour_of_a_month_on() -
     assert number > PLANS[0].quotas[0].limit
 
 
-@pytest.mark.django_db(transaction=True)  # as `make run` does it: outside of a transaction
-def test_seeding_creates_tenants_with_usage_up_to_now(tmp_path: Path) -> None:
-    added = seed(tmp_path)
-    assert min(added.values()) > 10
-    main = Tenant.objects.get(slug=MAIN_TENANT)
-    latest = (
-        Event.objects.of_ledger(main.pk, is_live=True).order_by("-occurred_at").values_list("occurred_at", flat=True)[0]
-    )
-    assert AS_OF - timedelta(hours=1) < latest <= AS_OF
-    assert {membership.role for membership in Membership.objects.filter(tenant=main)} == set(Role)
-    keys = ApiKey.objects.of_tenant(main.pk)
-    assert keys.filter(kind="test").exists()
-    assert keys.filter(revoked_at__lt=AS_OF).exists()
-    assert keys.filter(expires_at__gt=AS_OF, expires_at__lt=AS_OF + timedelta(days=10)).exists()
-    assert Event.objects.of_ledger(main.pk, is_live=False).exists()
-    assert set(UsagePlan.objects.values_list("code", flat=True)) == {"free", "growth", "scale"}
-    assert set(IngestVerdict.objects.values_list("verdict", flat=True)) == {"duplicate", "conflict", "rejected"}
-    assert EventVoid.objects.of_ledger(main.pk, is_live=True).count() == 4
-    assert AuditEntry.objects.filter(tenant=main).count() > 8
-    assert reconcile(ledgers=ledgers()).is_clean
-    pixel = Tenant.objects.get(slug="pixel-bakery")
-    assert quota_uses(as_of=AS_OF)[pixel.pk][0].percent > 100
-    oldgate = Tenant.objects.get(slug="oldgate-devices")
-    assert not oldgate.is_active
-    assert (
-        not Event.objects.of_ledger(oldgate.pk, is_live=True)
-        .filter(occurred_at__gt=AS_OF - timedelta(days=18))
-        .exists()
-    )
-
-
-@pytest.mark.django_db
-def test_seeding_again_adds_only_the_time_since(tmp_path: Path) -> None:
-    first = seed(tmp_path)
+@pytest.mark.takes_long("it creates a demo")
+def test_seeding_again_adds_only_the_time_since(seeded: Seeded, tmp_path: Path) -> None:
+    first = seeded.added
     facts = credentials(tmp_path)
     assert seed(tmp_path) == dict.fromkeys(first, 0)
     entries = AuditEntry.objects.count()
@@ -131,9 +128,7 @@ def test_seeding_again_adds_only_the_time_since(tmp_path: Path) -> None:
     assert (tmp_path / "demo.json").stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.django_db
-def test_the_file_opens_portal_admin_and_api(tmp_path: Path) -> None:
-    seed(tmp_path, tenants=MAIN)
+def test_the_file_opens_portal_admin_and_api(seeded: Seeded, tmp_path: Path) -> None:
     facts = credentials(tmp_path)
     customer = authenticate(None, username=facts.customer_email, password=facts.customer_password)
     assert isinstance(customer, User)
@@ -152,12 +147,10 @@ def test_the_file_opens_portal_admin_and_api(tmp_path: Path) -> None:
     assert service.tenant is None
 
 
-@pytest.mark.django_db
-def test_a_lost_file_is_replaced_and_the_old_keys_are_revoked(tmp_path: Path) -> None:
-    seed(tmp_path, tenants=MAIN)
+def test_a_lost_file_is_replaced_and_the_old_keys_are_revoked(seeded: Seeded, tmp_path: Path) -> None:
     old = credentials(tmp_path)
     (tmp_path / "demo.json").unlink()
-    seed(tmp_path, as_of=LATER, tenants=MAIN)
+    seed(tmp_path, as_of=LATER)
     new = credentials(tmp_path)
     assert {find_principal(secret, LATER) for secret in (old.api_key, old.service_key)} == {None}
     assert None not in {find_principal(secret, LATER) for secret in (new.api_key, new.service_key)}
@@ -165,20 +158,16 @@ def test_a_lost_file_is_replaced_and_the_old_keys_are_revoked(tmp_path: Path) ->
     assert authenticate(None, username=new.customer_email, password=old.customer_password) is None
 
 
-@pytest.mark.django_db
-def test_a_revoked_key_of_the_demonstration_is_replaced(tmp_path: Path) -> None:
-    seed(tmp_path, tenants=MAIN)
+def test_a_revoked_key_of_the_demonstration_is_replaced(seeded: Seeded, tmp_path: Path) -> None:
     old = credentials(tmp_path).api_key
     principal = find_principal(old, AS_OF)
     assert principal is not None
     revoke_api_key(key=ApiKey.objects.get(pk=principal.key_id), actor=Actor.system(), as_of=AS_OF)
-    seed(tmp_path, as_of=LATER, tenants=MAIN)
+    seed(tmp_path, as_of=LATER)
     assert find_principal(credentials(tmp_path).api_key, LATER) is not None
 
 
-@pytest.mark.django_db
-def test_a_reactivated_tenant_is_not_suspended_again(tmp_path: Path) -> None:
-    seed(tmp_path)
+def test_a_reactivated_tenant_is_not_suspended_again(seeded: Seeded, tmp_path: Path) -> None:
     Tenant.objects.filter(slug="oldgate-devices").update(status="active")
     assert seed(tmp_path, as_of=LATER)["oldgate-devices"] > 0
     assert Tenant.objects.get(slug="oldgate-devices").is_active

@@ -22,9 +22,11 @@ from accounts.exports.models import TenantExport
 from accounts.models import Discrepancy, Membership, Tenant, User
 from accounts.notices.models import OutboundMail
 from billing.admin.reports import REPORTS
+from billing.collection.selectors.our_books import findings_to_settle
 from billing.desk.models import Approval, WriteOff
 from billing.domain.money import is_whole_minor, round_to_minor
 from billing.domain.plan_terms import check_offer, fee_amount
+from billing.dunning.models import DunningCase
 from billing.ledger.models import ClosedMonth, Posting
 from billing.ledger.selectors.statements import CUSTOMERS
 from billing.models import (
@@ -111,6 +113,7 @@ def test_every_demo_plan_can_be_sold_in_every_currency() -> None:
         assert {price.currency for price in offer.prices} == set(RATES)
 
 
+@pytest.mark.takes_long("it creates half a year of a company")
 def test_half_a_year_of_money_is_created_once(demo: Path) -> None:
     first = told()
     statuses = set(Invoice.objects.values_list("status", flat=True))
@@ -143,7 +146,10 @@ def test_half_a_year_of_money_is_created_once(demo: Path) -> None:
     corrections = InvoiceLine.objects.filter(kind="adjustment", meter__code="api_requests")
     assert [line.quantity for line in corrections] == [LATE_EVENTS]
     assert InvoiceLine.objects.filter(kind="proration", invoice__tenant__slug="northwind-maps").count() == 2
-    assert Payment.objects.filter(status="failed", invoice__tenant__slug="atlas-freight").count() == 2
+    assert Payment.objects.filter(status="failed", invoice__tenant__slug="atlas-freight").count() == 3
+    followed = DunningCase.objects.get(tenant__slug="atlas-freight")
+    assert (followed.status, followed.steps.filter(status="done").count()) == ("open", 3)
+    assert DunningCase.objects.get(tenant__slug="fjord-robotics").status == "recovered"
     assert not ThresholdAlert.objects.filter(occurred_at__gt=AS_OF).exists()
     for version in plans_for_sale():
         for currency in version.currencies:
@@ -182,6 +188,7 @@ def test_vat_numbers_were_checked_before_the_first_invoice(demo: Path) -> None:
 
 def test_operations_have_something_to_show(demo: Path) -> None:
     assert Discrepancy.objects.exclude(closed_at=None).exclude(acceptance="").count() == 1
+    assert findings_to_settle().get().code == "payout"
     still_open = Discrepancy.objects.open().get()
     assert (still_open.found_by, still_open.is_holding) == ("limits", False)
     queue_proofs()
@@ -207,6 +214,7 @@ def posted(*accounts: str, column: str = "amount_minor", sign: int = 1, **of: ob
     return Counter({currency: sign * amount for currency, amount in sums if amount})
 
 
+@pytest.mark.takes_long("it creates half a year of a company")
 def test_every_report_ties_with_the_ledger_of_accounts(demo: Path, client: Client) -> None:
     with time_machine.travel(AS_OF, tick=False):
         client.force_login(User.objects.get(is_superuser=True), backend=BACKEND)

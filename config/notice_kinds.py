@@ -1,0 +1,17 @@
+"""Every kind of notice, by the path of its constant, in the order in which people see them."""
+
+from typing import Final
+
+NOTICE_KINDS: Final = (
+    "metering.alerts.domain.alerts.USAGE_ALERT",
+    "metering.alerts.domain.alerts.UNUSUAL_USAGE",
+    "accounts.keys.domain.leaks.KEY_LEAK",
+    "accounts.webhooks.domain.mails.ENDPOINT_DISABLED",
+    "billing.domain.mails.INVOICE",
+    "billing.domain.mails.CREDIT_NOTE",
+    "billing.desk.services.answering.LINE_QUESTION",
+    "billing.dunning.services.mailing.DUNNING",
+    "billing.domain.mails.TRIAL_END",
+    "accounts.exports.domain.mails.EXPORT_READY",
+    "billing.domain.mails.CLOSED",
+)

@@ -1,0 +1,3 @@
+"""Whose usage every request of a race is."""
+
+SUBJECT = "team"

@@ -1,0 +1,25 @@
+"""A part of the ledger as a file."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from metering.lake.domain.parts import Part, PartContent
+from metering.lake.selectors.ledger_tables import EVENTS
+from metering.lake.selectors.parts import copy_part, ledger_content
+from tests.metering.lake.lake_world import NOON, request_event
+from tests.metering.ledger_world import ledger_of, make_tenant, send
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_part_is_a_file_and_its_content_three_numbers(tmp_path: Path) -> None:
+    send(ledger_of(make_tenant("acme")), [request_event("one", NOON)], as_of=NOON)
+    part = Part(EVENTS, NOON.date(), date(2026, 3, 11))
+    assert copy_part(part, tmp_path / "rows.csv") == 1
+    assert ',one,"",http_request,1773144000000000,1.000000000,' in (tmp_path / "rows.csv").read_text()
+    content = ledger_content(part)
+    assert (content.rows, content.quantity) == (1, 1)
+    assert content.digest > 0
+    assert ledger_content(Part(EVENTS, date(2026, 3, 11), date(2026, 3, 12))) == PartContent()
