@@ -68,6 +68,7 @@ def test_what_is_recorded_is_sent_in_batches_and_the_files_are_gone_at_the_end(
         client.record()
 
 
+@pytest.mark.takes_long("it waits for a slow disk")
 def test_closing_waits_for_a_slow_disk_so_that_no_file_is_left_of_what_was_sent(
     client_of: Clients, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,6 +113,7 @@ def test_what_has_no_answer_yet_is_sent_again_with_the_same_ids(
     assert list(scripted.stored) == [id_]
 
 
+@pytest.mark.takes_long("it waits for a second")
 @pytest.mark.parametrize("is_date", [False, True])
 def test_retry_after_is_waited_for(scripted: ScriptedServer, client_of: Clients, is_date: bool) -> None:
     until = datetime.now(UTC) + timedelta(seconds=2)

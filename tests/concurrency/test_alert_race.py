@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PROCESSES, EVENTS, TENANTS = 8, 130, 40
 SCRATCH_TABLE = "threshold_alert_scratch"
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.takes_long("many processes at once")]
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,6 @@ def table_without_the_constraint() -> Iterator[None]:
             owner.execute(f"DROP TABLE {SCRATCH_TABLE}")
 
 
-@pytest.mark.takes_long("many processes look at once")
 def test_eight_processes_at_once_raise_each_threshold_once_and_send_one_mail(rig: Rig, acme: Tenant) -> None:
     raised, ended = rig.run()
     mails, told = OutboundMail.objects.count(), OutboxEvent.objects.count()

@@ -20,7 +20,7 @@ from tests.metering.services.limits.limit_world import Caller, caller_on_plan, q
 
 PER_PROCESS, LEFT, USED_BEFORE = 25, 10, 15
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.takes_long("many senders at once, on both stores")]
 
 
 @pytest.fixture
@@ -59,7 +59,6 @@ def deadlocks() -> int:
         return int(cursor.fetchone()[0])
 
 
-@pytest.mark.takes_long("processes are started that send a hundred requests at once")
 def test_of_a_hundred_at_once_exactly_ten_pass(rig: Rig, now: datetime) -> None:
     caller = caller_with_ten_left(now)
     allowed = rig.allowed(caller, a_hundred_ids())
@@ -80,7 +79,6 @@ def caller_with_a_budget_of_ten(now: datetime) -> Caller:
     return caller
 
 
-@pytest.mark.takes_long("processes are started that send a hundred requests at once")
 def test_of_a_hundred_at_once_with_a_budget_of_ten_exactly_ten_pass(rig: Rig, now: datetime) -> None:
     # Half of the processes reserve and commit, half authorize.
     caller = caller_with_a_budget_of_ten(now)
@@ -98,7 +96,6 @@ def test_control_a_budget_that_is_checked_first_lets_more_pass(rig: Rig, now: da
     assert len(allowed) > LEFT
 
 
-@pytest.mark.takes_long("processes are started that send a hundred requests at once")
 def test_of_a_hundred_at_once_for_one_subject_exactly_ten_pass(rig: Rig, now: datetime) -> None:
     caller = caller_whose_subject_has_ten_left(now)
     allowed = rig.allowed(caller, a_hundred_ids(), "", "reserve")
@@ -159,7 +156,6 @@ def test_a_process_killed_between_take_and_commit_stores_nothing(rig: Rig, now: 
     assert caller.events_stored() == USED_BEFORE + 1
 
 
-@pytest.mark.takes_long("processes are started that send a hundred requests at once")
 def test_of_a_hundred_reservations_and_requests_at_once_exactly_ten_are_recorded(rig: Rig, now: datetime) -> None:
     # Half of the processes reserve and commit, half authorize.
     caller = caller_with_ten_left(now)

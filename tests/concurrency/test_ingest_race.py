@@ -44,7 +44,7 @@ from tests.faults.processes import Work, finish, parse, read_journals, senders
 from tests.faults.verdicts import ids, journals_in
 from tests.metering.ledger_world import ledger_of, make_key, make_tenant, send
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.takes_long("many senders at once")]
 
 SENDERS = 6
 RACERS = 8
@@ -71,7 +71,6 @@ def observer(ledger: Ledger) -> Iterator[psycopg.Connection]:
         yield observer
 
 
-@pytest.mark.takes_long("thousands of events by eight senders, so that they meet")
 def test_overlapping_batches_in_different_orders_count_each_event_once(
     ledger: Ledger, observer: psycopg.Connection, tmp_path: Path
 ) -> None:

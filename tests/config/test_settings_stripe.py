@@ -7,6 +7,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+pytestmark = pytest.mark.takes_long("each case starts a process")
+
 ROOT = Path(__file__).resolve().parents[2]
 SHOWN = ("STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_UUID", "STRIPE_API_HOST", "CONTENT_SECURITY_POLICY")
 PROGRAM = f"""

@@ -12,6 +12,7 @@ def test_a_job_waits_as_long_as_its_call_takes_and_in_its_own_thread() -> None:
     assert call_in_time(threading.current_thread) is threading.current_thread()
 
 
+@pytest.mark.takes_long("it waits for a deadline")
 def test_a_request_does_not_wait_for_a_call_that_hangs() -> None:
     may_end = threading.Event()
     with waiting_at_most(1):

@@ -23,6 +23,7 @@ def send(port: int) -> float:
     return time.monotonic() - started
 
 
+@pytest.mark.takes_long("it waits for a deadline")
 def test_a_silent_mail_server_holds_no_request() -> None:
     with silent_service() as address:
         port = int(address.rpartition(":")[2])

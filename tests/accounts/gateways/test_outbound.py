@@ -164,6 +164,7 @@ def test_the_socket_itself_refuses_an_address_that_nothing_checked_before(monkey
     assert reply.error == "The host leads to an address that is not public."
 
 
+@pytest.mark.takes_long("it waits for deadlines")
 def test_the_outcome_is_told_for_each_way_to_misbehave() -> None:
     async def hangs(writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(3)

@@ -17,6 +17,7 @@ def silent_redis(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         yield address.replace("http", "redis")
 
 
+@pytest.mark.takes_long("it waits for a deadline")
 def test_a_stopped_redis_is_waited_for_once_and_tried_again_later(
     silent_redis: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,6 +22,7 @@ def ask(address: str) -> float:
     return time.monotonic() - started
 
 
+@pytest.mark.takes_long("it waits for a deadline")
 def test_a_silent_provider_of_sign_in_holds_no_request() -> None:
     with silent_service() as address:
         assert ask(address) < 3

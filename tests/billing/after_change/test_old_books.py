@@ -31,6 +31,8 @@ from tests.databases import use_database
 from tests.kept_cluster import KeptCluster
 from tests.postgres_plugin import RUN_DIR_VARIABLE, database_name
 
+pytestmark = pytest.mark.takes_long("it lives through a year with every change")
+
 BOOKS: Final = Path(__file__).with_name("old_books") / "books.sql.gz"
 AFTERWARDS: Final = datetime(2026, 12, 20, tzinfo=UTC)
 INVOICES: Final = 222
@@ -149,7 +151,6 @@ FAULTS: Final[Mapping[str, str]] = {
 }
 
 
-@pytest.mark.takes_long("a whole database is restored and migrated")
 @pytest.mark.parametrize("slug", FAULTS)
 def test_each_fault_is_named(found: Mapping[str, list[str]], slug: str) -> None:
     assert any(FAULTS[slug] in difference for difference in found[slug]), found[slug]

@@ -28,7 +28,7 @@ class Collector(BaseHTTPRequestHandler):
 def collector() -> Iterator[HTTPServer]:
     Collector.received = []
     server = HTTPServer(("127.0.0.1", 0), Collector)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     yield server
     server.shutdown()

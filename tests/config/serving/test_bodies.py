@@ -70,6 +70,7 @@ def test_an_unannounced_body_that_is_too_large_is_not_read_to_its_end() -> None:
     assert sender.sent == 9
 
 
+@pytest.mark.takes_long("it waits for a deadline")
 @pytest.mark.parametrize("headers", [{"content_length": "9"}, {"transfer_encoding": "chunked"}])
 def test_a_slow_body_ends_at_the_deadline(headers: dict[str, str]) -> None:
     patience = {"transfer_encoding": Patience(1, BODY_BYTES_MAX * 10)}.get(next(iter(headers)), PATIENCE)

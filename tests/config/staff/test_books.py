@@ -51,6 +51,7 @@ def test_the_page_shows_the_raw_events_horizon_and_what_deletion_waits_for(as_ro
     assert "INV-1: usage" in page
 
 
+@pytest.mark.takes_long("it opens every list")
 def test_each_number_links_to_a_list_that_opens(as_robin: Client) -> None:
     difference()
     response = as_robin.get(reverse("admin:books"))

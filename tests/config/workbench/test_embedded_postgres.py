@@ -20,6 +20,8 @@ from config.workbench.embedded_postgres import EmbeddedPostgres, EmbeddedPostgre
 from config.workbench.embedded_postgres.account import STAND_INS_FOR_ROOT, ServerAccount
 from config.workbench.embedded_postgres.binaries import Binaries, find_binaries, within_reach
 
+pytestmark = pytest.mark.takes_long("it starts and kills servers")
+
 START = """
 import sys
 from pathlib import Path
@@ -137,7 +139,6 @@ def test_only_a_cluster_that_may_be_lost_skips_fsync(running: EmbeddedPostgres, 
     running_for_good.stop()
 
 
-@pytest.mark.takes_long("it starts and kills servers")
 def test_processes_that_start_it_at_the_same_moment_share_one_cluster(make_cluster: MakeCluster) -> None:
     cluster = make_cluster("raced for")
     starters = [
@@ -150,7 +151,6 @@ def test_processes_that_start_it_at_the_same_moment_share_one_cluster(make_clust
     assert not list(cluster.data_dir.parent.glob(".postgres-init-*"))
 
 
-@pytest.mark.takes_long("it starts and kills servers")
 def test_a_killed_server_starts_again_with_what_it_had_acknowledged(make_cluster: MakeCluster) -> None:
     cluster = make_cluster("killed")
     cluster.ensure_running()
@@ -164,7 +164,6 @@ def test_a_killed_server_starts_again_with_what_it_had_acknowledged(make_cluster
     assert value(cluster, "SELECT number FROM kept") == 7
 
 
-@pytest.mark.takes_long("it starts and kills servers")
 def test_a_stale_pid_that_now_belongs_to_another_program_is_no_obstacle(make_cluster: MakeCluster) -> None:
     cluster = make_cluster("stale")
     cluster.ensure_running()

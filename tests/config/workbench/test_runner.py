@@ -140,6 +140,7 @@ def test_processes_of_a_dead_child_are_ended_too(make_service: Callable[..., Ser
     eventually(lambda: not psutil.pid_exists(grandchild.pid) or grandchild.status() == psutil.STATUS_ZOMBIE)
 
 
+@pytest.mark.takes_long("it waits for a deadline")
 def test_a_child_that_ignores_the_request_to_stop_is_killed(make_service: Callable[..., Service], place: Path) -> None:
     deaf = f"trap '' TERM; touch '{place}/deaf'; while :; do sleep 1; done"
     service = make_service("sh", "-c", deaf)
@@ -268,6 +269,7 @@ def test_reset_needs_a_confirmation_and_does_nothing_without_a_terminal(
     assert "YES=1 make reset" in capsys.readouterr().out
 
 
+@pytest.mark.takes_long("it starts processes")
 def test_reset_deletes_only_the_runners_own_files(place: Path) -> None:
     EmbeddedPostgres(data_dir=place / "postgres", is_durable=False).ensure_running()
     (place / "demo.json").write_text("{}")

@@ -119,6 +119,7 @@ def copy_events(times: int) -> None:
     )
 
 
+@pytest.mark.takes_long("it streams many events")
 @pytest.mark.parametrize(
     "times", [5, pytest.param(50, marks=[pytest.mark.soak, pytest.mark.takes_long("100,000 rows are streamed")])]
 )

@@ -43,7 +43,7 @@ class Handler(BaseHTTPRequestHandler):
 def server() -> Iterator[Server]:
     started = Server(("127.0.0.1", 0), Handler)
     started.received = []
-    thread = threading.Thread(target=started.serve_forever, daemon=True)
+    thread = threading.Thread(target=started.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     yield started
     started.shutdown()

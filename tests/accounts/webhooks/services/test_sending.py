@@ -79,6 +79,7 @@ def drain() -> Recorded:
     return asyncio.run(send_webhooks(clock=timezone.now, is_over=lambda: False, stops_when_idle=True))
 
 
+@pytest.mark.takes_long("it starts Node")
 @pytest.mark.django_db(transaction=True)
 def test_what_arrives_is_verified_by_the_receivers_library(acme: Tenant, receiver: Receiver) -> None:
     fine = make_endpoint(acme, timezone.now(), url=f"{receiver.url}/in")

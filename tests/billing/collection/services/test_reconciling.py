@@ -117,6 +117,7 @@ def test_a_clean_world_has_no_findings(fake_stripe: FakeStripe, paid: Invoice) -
     assert (run.outcome, run.summary["compared"], run.summary["found"]) == ("succeeded", 4, 0)
 
 
+@pytest.mark.takes_long("a world with every drift")
 def test_each_planted_drift_is_found_once_with_both_sides(fake_stripe: FakeStripe, paid: Invoice) -> None:
     clean = deepcopy(fake_stripe.store.objects)
     for name, (drift, expected) in DRIFTS.items():

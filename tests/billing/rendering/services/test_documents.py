@@ -199,6 +199,7 @@ def test_empty_fields_use_no_font_of_the_reader() -> None:
     assert all(embedded.values()), embedded
 
 
+@pytest.mark.takes_long("it starts processes")
 def test_the_same_content_gives_the_same_bytes_in_any_process_and_order() -> None:
     render_document(samples.arabic_invoice())
     here = {name: sha256(render_document(MAKERS[name]())).hexdigest() for name in reversed(MAKERS)}

@@ -29,7 +29,7 @@ from tests.billing.world import GRACE, MARCH, STAFF, first_invoice, make_plan, s
 from tests.metering.ledger_world import ledger_of
 from tests.metering.retention_world import NEXT_NIGHT, NIGHT, THIRD_NIGHT
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.takes_long("months of usage are proven and deleted")]
 MONTHS = [MARCH.replace(month=month) for month in (4, 5, 6, 7, 8)]
 NIGHTS = (NIGHT, NEXT_NIGHT, THIRD_NIGHT)
 

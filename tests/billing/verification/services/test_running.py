@@ -225,6 +225,7 @@ TAMPERINGS = {
 }
 
 
+@pytest.mark.takes_long("a verification for each planted change")
 def test_each_planted_change_is_found_and_named() -> None:
     closed_spring()
     for what, tampering in TAMPERINGS.items():

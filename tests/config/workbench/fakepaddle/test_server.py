@@ -39,7 +39,7 @@ def test_an_event_is_sent_signed_and_again_until_it_is_accepted(fake_paddle: Fak
             """Log nothing."""
 
     receiver = HTTPServer(("127.0.0.1", 0), Receiver)
-    threading.Thread(target=receiver.serve_forever, daemon=True).start()
+    threading.Thread(target=receiver.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
     try:
         fake_paddle.deliveries.send_to(f"http://127.0.0.1:{receiver.server_address[1]}/", WEBHOOK_SECRET)
         with fake_paddle.store.lock:

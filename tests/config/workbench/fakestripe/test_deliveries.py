@@ -47,7 +47,7 @@ class _Delivery(BaseHTTPRequestHandler):
 @pytest.fixture
 def receiver(fake_stripe: FakeStripe) -> Iterator[Receiver]:
     server = Receiver()
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     fake_stripe.deliveries.send_to(server.url, WEBHOOK_SECRET)
     yield server

@@ -37,6 +37,7 @@ def random_hours(random: Random) -> dict[object, int]:
     return changed  # type: ignore[return-value]
 
 
+@pytest.mark.takes_long("months of usage, many times")
 def test_no_meter_that_the_rules_would_find_is_left_out() -> None:
     meter = make_meter("scratch", "scratch", aggregation="sum")
     known: dict[MeterOf, History] = {}

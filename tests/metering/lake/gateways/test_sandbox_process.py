@@ -125,6 +125,7 @@ def test_rows_beyond_the_limit_are_left_out_and_said(server: duckdb.DuckDBPyConn
         shown(server, "SELECT repeat('x', 20000)")
 
 
+@pytest.mark.takes_long("it waits for a deadline")
 @pytest.mark.parametrize(
     "query",
     [

@@ -24,7 +24,7 @@ from tests.metering.lake.lake_world import NOON, request_event
 from tests.metering.ledger_world import ledger_of, make_tenant, send
 
 # The lake's catalogue has connections of its own, so what it is asked about is committed.
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.takes_long("it writes and compares Iceberg tables")]
 MARCH = date(2026, 3, 1)
 ODD = {"id": 'a\n"b",|-', "type": "http_request", "quantity": "12345678901.123456789", "subject": ""}
 
@@ -113,7 +113,6 @@ def test_a_month_that_the_lake_alone_holds_is_not_deleted(tmp_path: Path) -> Non
         unseal_month(month=MARCH)
 
 
-@pytest.mark.takes_long("it starts a process for each step that it kills")
 @pytest.mark.parametrize("step", ["copied", "written", "compared"])
 def test_a_process_that_is_killed_leaves_no_double_and_no_gap(
     step: str, process_environment: dict[str, str], place: Path, tmp_path: Path

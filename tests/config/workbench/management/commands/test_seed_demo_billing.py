@@ -54,7 +54,7 @@ from metering.services.nightly import run_reconciliation
 from metering.services.partitions import ensure_partitions_around
 from tests.shared_world import shared_world
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.takes_long("it creates half a year of a company")]
 AS_OF = datetime(2026, 11, 21, 12, 17, 33, tzinfo=UTC)
 QUIET = 1
 # Long enough for what happens to each, with as little traffic as there may be.
@@ -113,7 +113,6 @@ def test_every_demo_plan_can_be_sold_in_every_currency() -> None:
         assert {price.currency for price in offer.prices} == set(RATES)
 
 
-@pytest.mark.takes_long("it creates half a year of a company")
 def test_half_a_year_of_money_is_created_once(demo: Path) -> None:
     first = told()
     statuses = set(Invoice.objects.values_list("status", flat=True))
@@ -214,7 +213,6 @@ def posted(*accounts: str, column: str = "amount_minor", sign: int = 1, **of: ob
     return Counter({currency: sign * amount for currency, amount in sums if amount})
 
 
-@pytest.mark.takes_long("it creates half a year of a company")
 def test_every_report_ties_with_the_ledger_of_accounts(demo: Path, client: Client) -> None:
     with time_machine.travel(AS_OF, tick=False):
         client.force_login(User.objects.get(is_superuser=True), backend=BACKEND)
