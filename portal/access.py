@@ -167,6 +167,13 @@ def tenants_shown(request: HttpRequest, user: User) -> list[tuple[Tenant, Role]]
     return [(membership.tenant, Role(membership.role)) for membership in tenants_of_user(user)]
 
 
+def highest_tenant(request: SignedInRequest) -> Tenant | None:
+    """Return the user's tenant with the highest role, for a page that is of no tenant; None without one."""
+    with way_in(WayIn.SIGN_IN):
+        shown = tenants_shown(request, request.user)
+    return min(shown, key=lambda pair: list(Role).index(pair[1]))[0] if shown else None
+
+
 def key_shown_to(request: HttpRequest, as_of: datetime) -> tuple[Tenant | None, ApiKey | None]:
     """Return the first tenant of whoever is signed in, and its newest usable key, for a page that is of no tenant."""
     user = request.user

@@ -2,7 +2,10 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
+
+from drf_spectacular.generators import SchemaGenerator
 
 METHODS: Final = ("get", "post", "put", "patch", "delete")
 # Calls of the operator's own programs: customers' keys cannot make them.
@@ -84,6 +87,18 @@ def call_groups(document: Mapping[str, Any]) -> tuple[CallGroup, ...]:
         for tag in document.get("tags", ())
         if any(call.tag == tag["name"] for call in calls)
     )
+
+
+@lru_cache(maxsize=1)
+def documented_groups() -> tuple[CallGroup, ...]:
+    """Return the calls of this application's document, which is generated once in a process."""
+    generator = SchemaGenerator()  # type: ignore[no-untyped-call]  # as is what it calls
+    return call_groups(generator.get_schema(request=None, public=True))  # type: ignore[no-untyped-call]  # as above
+
+
+def every_call() -> list[Call]:
+    """Return every call of the document, in its order."""
+    return [call for group in documented_groups() for call in group.calls]
 
 
 def _call(document: Mapping[str, Any], path: str, method: str, operation: Mapping[str, Any]) -> Call:

@@ -190,6 +190,19 @@ def event_by_id(*, ledger: Ledger, event_id: str, source: str = "") -> StoredEve
     return _stored_event(rows[0]) if rows else None
 
 
+def halves_with_event(*, tenant_id: UUID, event_id: str) -> list[bool]:
+    """Return whether each half of a tenant's ledger that has an event with this id, and no source, is live; live first.
+
+    Both halves are read by their primary key, in one query.
+    """
+    rows = fetch_all(
+        "SELECT i.is_live FROM event_identity AS i WHERE i.tenant_id = %(tenant_id)s AND i.is_live = ANY('{t,f}')"
+        " AND i.key = %(key)s ORDER BY i.is_live DESC",
+        {"tenant_id": tenant_id, "key": event_key("", event_id)},
+    )
+    return [is_live for (is_live,) in rows]
+
+
 def events_by_name(*, ledger: Ledger, names: Collection[tuple[str, str]]) -> dict[tuple[str, str], StoredEvent]:
     """Return by id and source those of the named events that are in the ledger, in one query."""
     rows = fetch_all(

@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 
 const names = `activity arrow-right ban bell book-open building-2 calendar-clock chart-column check chevron-left chevron-right chevrons-up-down
 circle-check circle-x copy credit-card download external-link eye fingerprint flag gauge inbox info key-round log-out mail menu
-monitor moon plus receipt-text refresh-cw rotate-cw scroll-text settings-2 shield-check smartphone sun terminal trash-2
+monitor moon plus receipt-text refresh-cw rotate-cw scroll-text search settings-2 shield-check smartphone sun terminal trash-2
 triangle-alert user-plus users webhook x`.split(/\s+/);
 
 const symbols = names.map((name) => {

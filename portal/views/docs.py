@@ -15,12 +15,11 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
-from drf_spectacular.generators import SchemaGenerator
 
 from accounts.models import Tenant
 from accounts.webhooks.domain.event_types import EVENT_TYPES
 from portal.access import key_shown_to
-from portal.api_reference import Call, CallGroup, call_groups
+from portal.api_reference import Call, documented_groups, every_call
 from portal.call_snippets import call_snippets
 from portal.connect_page import Section, filled_in, sections_of
 from portal.error_codes import CODES
@@ -91,7 +90,7 @@ def webhooks(request: HttpRequest) -> HttpResponse:
 @require_safe
 def llms(request: HttpRequest) -> HttpResponse:
     """Return the documentation as an index that programs read, as llmstxt.org describes."""
-    context = {"groups": _groups(), "codes": CODES, "url": settings.PUBLIC_URL}
+    context = {"groups": documented_groups(), "codes": CODES, "url": settings.PUBLIC_URL}
     return render(request, "portal/docs/llms.txt", context, content_type="text/plain; charset=utf-8")
 
 
@@ -102,20 +101,13 @@ def reader_of(request: HttpRequest) -> Reader:
 
 
 def _page(request: HttpRequest, reader: Reader, template: str, here: str, context: Mapping[str, Any]) -> HttpResponse:
-    base = {"reader": reader, "groups": _groups(), "here": here, "url": settings.PUBLIC_URL}
+    base = {"reader": reader, "groups": documented_groups(), "here": here, "url": settings.PUBLIC_URL}
     return render(request, template, {**base, **context})
 
 
 @lru_cache(maxsize=1)
-def _groups() -> tuple[CallGroup, ...]:
-    """Return the calls of the OpenAPI document, which is generated once in a process."""
-    generator = SchemaGenerator()  # type: ignore[no-untyped-call]  # as is what it calls
-    return call_groups(generator.get_schema(request=None, public=True))  # type: ignore[no-untyped-call]  # as above
-
-
-@lru_cache(maxsize=1)
 def _calls_by_id() -> Mapping[str, Call]:
-    return {one.id: one for group in _groups() for one in group.calls}
+    return {one.id: one for one in every_call()}
 
 
 @lru_cache(maxsize=8)

@@ -117,6 +117,57 @@
         }
     });
 
+    function openSearch() {
+        const dialog = document.getElementById("search");
+        if (!dialog || dialog.open || document.querySelector("dialog[open]")) {
+            return false;
+        }
+        dialog.showModal();
+        document.getElementById("search-text").select();
+        return true;
+    }
+
+    // Arrows move between the field and the results; Enter in the field opens the first result of what it says.
+    function moveInSearch(event, dialog) {
+        const field = document.getElementById("search-text");
+        const links = [...dialog.querySelectorAll(".search-results a")];
+        const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+        if (step) {
+            const places = [field, ...links];
+            const next = Math.max(places.indexOf(document.activeElement), 0) + step;
+            event.preventDefault();
+            places[(next + places.length) % places.length].focus();
+        } else if (event.key === "Enter" && event.target === field) {
+            const found = dialog.querySelector(".search-results");
+            const first = dialog.querySelector(".search-results li a");
+            if (first && found.dataset.searchText === field.value.trim()) {
+                event.preventDefault();
+                first.click();
+            }
+        }
+    }
+
+    document.addEventListener("keydown", (event) => {
+        const dialog = document.getElementById("search");
+        if ((event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey && event.key.toLowerCase() === "k") {
+            if (openSearch()) {
+                event.preventDefault();
+            }
+        } else if (dialog && dialog.open) {
+            moveInSearch(event, dialog);
+        }
+    });
+
+    // A click beside the search closes it.
+    document.addEventListener("click", (event) => {
+        if (event.target.id === "search" && event.target.open) {
+            event.target.close();
+        }
+        if (event.target.closest("[data-search]") && !event.ctrlKey && !event.metaKey && openSearch()) {
+            event.preventDefault();
+        }
+    });
+
     // A filter form with data-submit-on-change sends itself; its button stays for those without a script.
     document.addEventListener("change", (event) => {
         const form = event.target.closest("form[data-submit-on-change]");

@@ -62,6 +62,7 @@ ROOMS = {
     "^api/(?P<path>.*)$": Room.PUBLIC,
     "pricing/": Room.PUBLIC,
     "pricing/<slug:code>/": Room.PUBLIC,  # leads on to the visitor's own
+    "search/": Room.OWN_ACCOUNT,
     "start/": Room.OWN_ACCOUNT,
     "account/delete/": Room.OWN_ACCOUNT,
     "invitations/<str:token>/": Room.OWN_ACCOUNT,
@@ -175,6 +176,7 @@ ROOMS = {
     "t/<slug:slug>/invoices/questions/<uuid:question_id>/withdraw/": Room.TENANT_PAGE,
     "t/<slug:slug>/invoices.csv": Room.TENANT_PAGE,
     "t/<slug:slug>/invoices.zip": Room.TENANT_PAGE,
+    "t/<slug:slug>/search/": Room.TENANT_PAGE,
     "t/<slug:slug>/team/": Room.TENANT_PAGE,
     "t/<slug:slug>/team/invite/": Room.TENANT_PAGE,
     "t/<slug:slug>/team/invitations/<int:invitation_id>/revoke/": Room.TENANT_PAGE,

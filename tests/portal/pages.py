@@ -31,6 +31,7 @@ LEAST_ROLE = {
     "anomaly": Role.VIEWER,
     "keys": Role.VIEWER,
     "key": Role.VIEWER,
+    "search": Role.VIEWER,
     "team": Role.VIEWER,
     "security": Role.VIEWER,
     "first_event": Role.VIEWER,
