@@ -3,7 +3,7 @@
 Each step checks what exists, so the next run completes a killed one, and a later run adds what is new.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -17,6 +17,7 @@ from django.test.utils import override_settings
 from accounts.domain.actor import Actor
 from accounts.models import AuditEntry, Tenant
 from accounts.notices.services.mails import send_queued_mails
+from billing.banking.models import BankStatement
 from billing.collection.gateways.registry import configured_providers
 from billing.collection.selectors.providers import described_providers, merchant_named
 from billing.collection.services.choosing import choose_provider
@@ -59,6 +60,14 @@ from billing.taxation.services.tax_settings import confirm_tax_rules
 from config.workbench.demo.cast import CHANGED_TAX_TENANT, DemoTenant
 from config.workbench.demo.catalogue import ISSUER, PRODUCTS, drawn_logo, offer_of
 from config.workbench.demo.dunning import decline, declining, follow_up, succeeding
+from config.workbench.demo.fakes import payment_reference, returned_reference
+from config.workbench.demo.transfers import (
+    IN_STATEMENT,
+    STATEMENT_DAYS,
+    Transfer,
+    dispute_a_payment,
+    import_demo_statement,
+)
 from metering.alerts.models import ThresholdAlert
 from metering.alerts.services.monitoring import monitor_thresholds
 from metering.domain.event_input import parse_event
@@ -170,15 +179,18 @@ def add_invoices(*, tenants: Sequence[Tenant], actor: Actor, as_of: datetime) ->
     Return the number of invoices.
     """
     due = Due(tenant_ids=[tenant.pk for tenant in tenants])
+    held_since = None if BankStatement.objects.exists() else as_of - STATEMENT_DAYS
     for moment, act in [*_moments(tenants, actor, as_of), (as_of, None)]:
         run_invoicing(as_of=moment, due=due)
         _deliver(moment)
         if act is not None:
             act(moment)
         for tenant in tenants:
-            _settle(tenant, moment)
+            _settle(tenant, moment, held_since)
+    _settle_by_statement(tenants, actor, as_of)
     for tenant in tenants:
         _finish(tenant, actor, as_of)
+    dispute_a_payment(tenants=tenants, as_of=as_of)
     issued: int = Invoice.objects.filter(tenant__in=tenants).issued().count()
     return issued
 
@@ -280,31 +292,55 @@ def _report_late(tenant: Tenant, boundary: datetime, moment: datetime) -> None:
     ingest_events(ledger=ledger, events=parsed, api_key_id=None, as_of=moment)
 
 
-def _settle(tenant: Tenant, moment: datetime) -> None:
-    """Pay what was due by then, by the tenant's story."""
+def _settle(tenant: Tenant, moment: datetime, held_since: datetime | None) -> None:
+    """Pay what was due by then, by the tenant's story; leave open what the bank statement of the end is to pay."""
     story = STORIES.get(tenant.slug, Story())
-    unpaid = Invoice.objects.of_tenant(tenant.pk).unpaid().filter(boundary__isnull=False).order_by("boundary")
-    last = Invoice.objects.of_tenant(tenant.pk).issued().count() - story.unpaid_last
-    for invoice in unpaid:
-        assert invoice.finalized_at is not None, "it is issued"
-        pays_at = invoice.finalized_at + timedelta(days=story.pays_after_days, minutes=7)
-        is_kept_open = story.unpaid_last and invoice.boundary >= last
-        if pays_at > moment or is_kept_open or invoice.boundary == story.takes_back_boundary:
+    for invoice, pays_at in _paid_by(tenant, story, moment):
+        if tenant.slug in IN_STATEMENT and held_since is not None and pays_at > held_since:
             continue
         if invoice.boundary == story.declined_boundary:
+            assert invoice.finalized_at is not None, "it is issued"
             keep_card(tenant_id=tenant.pk, card_label=CARD_LABEL)
             decline(invoice, provider=story.pays_by, at=invoice.finalized_at + timedelta(minutes=7))
             follow_up(tenant=tenant, until=pays_at, charge=succeeding(story.pays_by))
             continue
-        record_payment(
-            invoice_id=invoice.pk,
-            provider=story.pays_by,
-            reference=f"demo-{invoice.number}",
-            amount_minor=invoice.total_minor,
-            currency=invoice.currency,
-            occurred_at=pays_at,
-            as_of=pays_at,
-        )
+        _pay(invoice, story, pays_at)
+
+
+def _paid_by(tenant: Tenant, story: Story, moment: datetime) -> Iterator[tuple[Invoice, datetime]]:
+    """Yield the unpaid invoices that the tenant has paid by a moment, each with the time of its payment."""
+    unpaid = Invoice.objects.of_tenant(tenant.pk).unpaid().filter(boundary__isnull=False).order_by("boundary")
+    last = Invoice.objects.of_tenant(tenant.pk).issued().count() - story.unpaid_last
+    for invoice in unpaid.select_related("tenant"):
+        assert invoice.finalized_at is not None, "it is issued"
+        pays_at = invoice.finalized_at + timedelta(days=story.pays_after_days, minutes=7)
+        is_kept_open = story.unpaid_last and invoice.boundary >= last
+        if pays_at <= moment and not is_kept_open and invoice.boundary != story.takes_back_boundary:
+            yield invoice, pays_at
+
+
+def _pay(invoice: Invoice, story: Story, pays_at: datetime) -> None:
+    record_payment(
+        invoice_id=invoice.pk,
+        provider=story.pays_by,
+        reference=payment_reference(story.pays_by, invoice),
+        amount_minor=invoice.amount_due_minor,
+        currency=invoice.currency,
+        occurred_at=pays_at,
+        as_of=pays_at,
+    )
+
+
+def _settle_by_statement(tenants: Sequence[Tenant], actor: Actor, as_of: datetime) -> None:
+    """Pay what was held back: of each tenant the latest by the bank statement, and the ones before one by one."""
+    transfers = []
+    for tenant in tenants:
+        story = STORIES.get(tenant.slug, Story())
+        held = list(_paid_by(tenant, story, as_of)) if tenant.slug in IN_STATEMENT else []
+        for invoice, pays_at in held[:-1]:
+            _pay(invoice, story, pays_at)
+        transfers += [Transfer(*one) for one in held[-1:]]
+    import_demo_statement(transfers=transfers, actor=actor, as_of=as_of)
 
 
 def _finish(tenant: Tenant, actor: Actor, as_of: datetime) -> None:
@@ -341,7 +377,7 @@ def _move_money(tenant: Tenant, story: Story, actor: Actor, as_of: datetime) -> 
     for payment in freed.distinct() if story.credit_boundary is not None else []:
         record_refund(
             payment_id=payment.pk, amount_minor=payment.unallocated_minor, way=RefundWay.PROVIDER,
-            reference=f"demo-refund-{payment.reference}", reason="For the outage of two days.",
+            reference=returned_reference("re", payment), reason="For the outage of two days.",
             occurred_at=as_of - timedelta(days=10), actor=actor, as_of=as_of - timedelta(days=10),
         )  # fmt: skip
     open_ones = list(Invoice.objects.of_tenant(tenant.pk).unpaid().filter(boundary__isnull=False).order_by("boundary"))

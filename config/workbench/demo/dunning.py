@@ -10,6 +10,7 @@ from billing.dunning.models import DunningStep
 from billing.dunning.services.running import ChargeCall, run_step
 from billing.models import Invoice
 from billing.services.invoicing.payments import record_failed_payment, record_payment
+from config.workbench.demo.fakes import payment_reference
 
 NO_FUNDS = "Your card has insufficient funds."
 
@@ -55,7 +56,7 @@ def succeeding(provider: str) -> ChargeCall:
 
     def charge(*, invoice_id: UUID, attempt: str, as_of: datetime) -> ReportedPayment:  # noqa: ARG001 - the protocol's
         invoice = Invoice.objects.get(pk=invoice_id)
-        told = ReportedPayment(f"demo-{invoice.number}", invoice.amount_due_minor, invoice.currency, as_of)
+        told = ReportedPayment(payment_reference(provider, invoice), invoice.amount_due_minor, invoice.currency, as_of)
         record_payment(
             invoice_id=invoice.pk,
             provider=provider,

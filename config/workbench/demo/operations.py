@@ -30,6 +30,8 @@ OUTAGES: Final = (
     ("stripe", "APIConnectionError: Read timed out. (read timeout=5)"),
     ("mail", "TimeoutError: [Errno 110] Connection timed out"),
 )
+# The fake Stripe has this payout as well, so that each night's reconciliation finds it again.
+PAYOUT_BEFORE: Final = timedelta(hours=9)
 IN_LEDGER, COUNTED = Decimal(947), Decimal(944)
 
 
@@ -52,7 +54,7 @@ def add_payment_findings(*, tenants: Sequence[Tenant], actor: Actor, as_of: date
     by_slug = {tenant.slug: tenant for tenant in tenants}
     if PaymentFinding.objects.exists() or not {SETTLED_FOR, OPEN_FOR} <= by_slug.keys():
         return
-    earlier, last_night = as_of - timedelta(days=21), as_of - timedelta(hours=9)
+    earlier, last_night = as_of - timedelta(days=21), as_of - PAYOUT_BEFORE
     PaymentFinding.objects.create(
         provider="stripe", subject="payment in_demo_twice", code=FindingCode.TWICE, tenant=by_slug[SETTLED_FOR],
         ours="one payment", theirs="2 charges that succeeded",

@@ -40,11 +40,18 @@ from config.workbench.demo.catalogue import ADDRESSES
 from config.workbench.demo.completions import add_completions, ensure_ai_tokens
 from config.workbench.demo.credentials import DemoCredentials, digest_of_stored
 from config.workbench.demo.desk import add_acts_of_staff
+from config.workbench.demo.fakes import add_to_fakes
 from config.workbench.demo.followed_logs import add_followed_log
 from config.workbench.demo.leaks import leak_key
 from config.workbench.demo.meters import ensure_meters
 from config.workbench.demo.mishaps import make_mishaps
-from config.workbench.demo.operations import add_differences, add_export, add_outages, add_payment_findings
+from config.workbench.demo.operations import (
+    PAYOUT_BEFORE,
+    add_differences,
+    add_export,
+    add_outages,
+    add_payment_findings,
+)
 from config.workbench.demo.people import ensure_customers, ensure_members, ensure_staff
 from config.workbench.demo.reservations import make_reservations
 from config.workbench.demo.taxes import check_tax_ids_by_hand, ensure_taxes
@@ -107,6 +114,7 @@ def seed_demo(
     receive_samples(as_of=as_of)
     add_differences(tenants=rows, actor=_staff_actor(staff), as_of=as_of)
     add_payment_findings(tenants=rows, actor=_staff_actor(staff), as_of=as_of)
+    add_to_fakes(tenants=rows, payout_at=as_of - PAYOUT_BEFORE)
     add_outages()
     credentials.webhook_secret = add_webhooks(
         tenants=rows,

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from config.workbench.fakepaddle import life
 from config.workbench.fakepaddle.api import PaddleApi
 from config.workbench.fakepaddle.pages import PaddlePages
+from config.workbench.fakepaddle.past import add_past
 from config.workbench.fakepaddle.store import Json, PaddleError, PaddleStore
 from config.workbench.fakestripe.deliveries import Deliveries
 from config.workbench.fakestripe.parameters import decode
@@ -105,6 +106,12 @@ class FakePaddle:
             ACTS[what](self.store, id_)
             self.store.commit()
         self.flush()
+
+    def remember(self, given: Json) -> None:
+        """Add a transaction that was paid earlier: see `add_past`."""
+        with self.store.lock:
+            add_past(self.store, given)
+            self.store.commit()
 
     def advance(self, seconds: int) -> None:
         """Move the fake's clock, and renew what becomes due meanwhile."""
@@ -210,6 +217,8 @@ class _PaddleHandler(BaseHTTPRequestHandler):
                 fake.api.faults.begin_storm(seed=int(given.get("seed", 0)), rate=float(given["rate"]))
             elif path == "latency":
                 fake.api.latency_seconds = float(given["seconds"])
+            elif path == "past":
+                fake.remember(given)
             elif path in ACTS:
                 fake.act(path, given["id"])
             elif path != "health":

@@ -45,7 +45,7 @@ class PaddleStore(Store):
     def add(self, kind: str, **fields: Any) -> Json:
         """Create an object with the fields that every object has."""
         at = self.stamp()
-        return self.put(kind, {"id": self.new_id(kind), **fields, "created_at": at, "updated_at": at})
+        return self.put(kind, {"id": self.next_id(kind), **fields, "created_at": at, "updated_at": at})
 
     def update(self, item: Json, **fields: Any) -> Json:
         """Change an object, and note when."""

@@ -8,6 +8,7 @@ from config.workbench.fakestripe.deliveries import Deliveries
 from config.workbench.fakestripe.errors import Json, StripeError
 from config.workbench.fakestripe.events import emit
 from config.workbench.fakestripe.invoices import attempt, finalize
+from config.workbench.fakestripe.past import add_past
 from config.workbench.fakestripe.payouts import pay_out
 from config.workbench.fakestripe.refunds import close_dispute, fail_refund, open_dispute
 from config.workbench.fakestripe.store import Store
@@ -142,6 +143,7 @@ class Control:
             ("POST", "close_dispute"): lambda given: self.close_dispute(given["dispute"], given["status"])["id"],
             ("POST", "fail_refund"): lambda given: self.fail_refund(given["refund"])["id"],
             ("POST", "pay_out"): lambda given: self.pay_out(failure=given.get("failure", ""))["id"],
+            ("POST", "past"): lambda given: self._do(lambda: add_past(self.store, given))["id"],
             ("GET", "requests"): lambda _: self.api.requests,
             ("GET", "deliveries"): lambda _: self.deliveries.log,
             ("GET", "usage"): lambda _: self.store.all("billing.meter_event"),

@@ -11,6 +11,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -74,9 +75,13 @@ class Store:
         self.afterwards: list[Callable[[], None]] = []
         self.fresh_events: list[Json] = []
         self.changed: dict[tuple[str, str], None] = {}
+        self.past: int | None = None
+        self.given_ids: dict[str, str] = {}
 
     def now(self) -> int:
         """Return the seconds since 1970 on the fake's own clock, which `advance` moves."""
+        if self.past is not None:
+            return self.past
         return int(time.time()) + int(self.objects["_clock"].get("clock", {}).get("seconds_ahead", 0))
 
     def advance(self, seconds: int) -> None:
@@ -84,13 +89,33 @@ class Store:
         ahead = self.now() + seconds - int(time.time())
         self.put("_clock", {"id": "clock", "object": "_clock", "seconds_ahead": ahead})
 
+    @contextmanager
+    def in_the_past(self, seconds: int, **ids: str) -> Iterator[None]:
+        """Create objects as of an earlier second meanwhile, and send no events about them.
+
+        The next object of a kind gets the id that is given for it.
+        """
+        before = len(self.fresh_events)
+        self.past, self.given_ids = seconds, ids
+        try:
+            yield
+        finally:
+            self.past, self.given_ids = None, {}
+            for event in self.fresh_events[before:]:
+                self.remove("event", event["id"])
+            del self.fresh_events[before:]
+
     @staticmethod
     def new_id(kind: str) -> str:
         return f"{PREFIX_OF[kind]}_" + "".join(secrets.choice(ALPHABET) for _ in range(24))
 
+    def next_id(self, kind: str) -> str:
+        """Return the id of the next object of a kind: the given one, or a new one."""
+        return self.given_ids.pop(kind, "") or self.new_id(kind)
+
     def add(self, kind: str, **fields: Any) -> Json:
         """Create an object with the fields that every object has."""
-        created = {"id": self.new_id(kind), "object": kind, "created": self.now(), "livemode": False}
+        created = {"id": self.next_id(kind), "object": kind, "created": self.now(), "livemode": False}
         return self.put(kind, {**created, **fields})
 
     def put(self, kind: str, item: Json) -> Json:

@@ -22,7 +22,9 @@ from accounts.exports.models import TenantExport
 from accounts.models import Discrepancy, Membership, Tenant, User
 from accounts.notices.models import OutboundMail
 from billing.admin.reports import REPORTS
+from billing.banking.models import BankEntry, EntryStatus
 from billing.collection.selectors.our_books import findings_to_settle
+from billing.collection.services.reconciling import reconcile_payments
 from billing.desk.models import Approval, WriteOff
 from billing.domain.money import is_whole_minor, round_to_minor
 from billing.domain.plan_terms import check_offer, fee_amount
@@ -31,10 +33,12 @@ from billing.ledger.models import ClosedMonth, Posting
 from billing.ledger.selectors.statements import CUSTOMERS
 from billing.models import (
     CreditNote,
+    DisputeState,
     Invoice,
     InvoiceLine,
     NumberSeries,
     Payment,
+    PaymentDispute,
     PaymentRefund,
     Subscription,
     TaxIdCheck,
@@ -46,8 +50,12 @@ from config.workbench.demo.billing import LATE_EVENTS, STORIES
 from config.workbench.demo.cast import TENANTS
 from config.workbench.demo.catalogue import ADDRESSES, PRODUCTS, RATES, offer_of
 from config.workbench.demo.desk import CREDITED_MINOR
-from config.workbench.demo.operations import queue_proofs
+from config.workbench.demo.fakes import add_to_fakes
+from config.workbench.demo.operations import PAYOUT_BEFORE, queue_proofs
 from config.workbench.demo.steps import seed_demo
+from config.workbench.demo.transfers import IN_STATEMENT
+from config.workbench.fakepaddle.server import FakePaddle
+from config.workbench.fakestripe.server import FakeStripe
 from metering.alerts.models import ThresholdAlert
 from metering.api.csv_renderer import cell
 from metering.services.nightly import run_reconciliation
@@ -255,3 +263,26 @@ def portal_statement(tenant: Tenant) -> list[tuple[str, str, str]]:
     asked = {"start": "2026-05-01", "end": "2026-11-30", "format": "csv"}
     file = client.get(reverse("portal:statement", args=[tenant.slug]), asked)
     return [(row["document"], row["amount"], row["balance"]) for row in csv.DictReader(StringIO(file.content.decode()))]
+
+
+@pytest.mark.takes_long("it needs half a year of a company")
+def test_the_providers_have_the_demos_payments_and_the_night_finds_only_what_is_planted(
+    demo: Path, fake_stripe: FakeStripe, fake_paddle: FakePaddle
+) -> None:
+    missing = reconcile_payments(as_of=AS_OF, days=200)
+    assert any("missing_there" in line for line in missing.lines), "the control: without them each payment is missed"
+
+    for _ in range(2):
+        add_to_fakes(tenants=list(Tenant.objects.all()), payout_at=AS_OF - PAYOUT_BEFORE)
+    found = reconcile_payments(as_of=AS_OF, days=200)
+
+    assert found.away == []
+    assert [line for line in found.lines if "po_demo" not in line] == []
+    assert [finding.subject for finding in findings_to_settle()] == ["payout po_demo"]
+
+
+@pytest.mark.takes_long("it needs half a year of a company")
+def test_a_statement_of_the_demo_pays_three_invoices_and_leaves_one_entry(demo: Path) -> None:
+    statuses = Counter(BankEntry.objects.values_list("status", flat=True))
+    assert statuses == {EntryStatus.ASSIGNED: len(set(IN_STATEMENT) & set(SLUGS)), EntryStatus.OPEN: 1}
+    assert PaymentDispute.objects.get().state == DisputeState.OPEN
