@@ -40,11 +40,12 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class PartContent:
-    """What two copies of a part have in common: rows, the sum of their quantities, and the sum of their digests."""
+    """What two copies of a part have in common: rows, the sum of their quantities and of their digests, and voids."""
 
     rows: int = 0
     quantity: Decimal = Decimal(0)
     digest: int = 0
+    voids: int = 0
 
     def __str__(self) -> str:
         return f"{self.rows} rows, sum {self.quantity:f}, digest {self.digest}"
@@ -66,6 +67,11 @@ def parts_of(month: date, tables: Iterable[LakeTable]) -> list[Part]:
 def compared(table: LakeTable) -> list[LakeColumn]:
     """Return the columns whose values are compared."""
     return [column for column in table.in_lake if column.name != NOT_COMPARED]
+
+
+def void_column(table: LakeTable) -> str:
+    """Return the column that is set if a row is voided, else NULL as an expression of SQL."""
+    return "voided_at" if any(column.name == "voided_at" for column in table.columns) else "NULL"
 
 
 def places_of(column: LakeColumn) -> int | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 
 from metering.lake.errors import InvalidSqlError
@@ -44,12 +44,16 @@ class SqlAnswer:
     """The rows of an answer. A whole number is an int, any other number a decimal string.
 
     `is_truncated` says that there were more rows; `rows_read` counts the rows of each table that the question named.
+    `from_lake` are the months whose events were read from the lake, and `gone` those whose events are deleted and not
+    in the lake either; each by its first day.
     """
 
     columns: tuple[SqlColumn, ...]
     rows: list[list[object]]
     is_truncated: bool
     rows_read: Mapping[str, int]
+    from_lake: tuple[date, ...] = ()
+    gone: tuple[date, ...] = ()
 
 
 # One question of a customer. A tenant with more rows in the span gives `start` and `end`.

@@ -7,24 +7,26 @@ number of blocks. So a part that is written twice is there once, and a process t
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import duckdb
 from django.conf import settings
 
-from metering.lake.domain.parts import Part, PartContent, compared
+from metering.lake.domain.parts import Part, PartContent, compared, void_column
 from metering.lake.domain.tables import LakeColumn
 from metering.lake.errors import LakeUnavailableError
 
 try:
     import pyarrow as pa
-    from pyarrow import csv, parquet
+    from pyarrow import compute, csv, dataset, parquet
     from pyiceberg.catalog.sql import SqlCatalog
     from pyiceberg.exceptions import NamespaceAlreadyExistsError, NoSuchTableError
     from pyiceberg.expressions import And, EqualTo, GreaterThanOrEqual, LessThan
+    from pyiceberg.expressions.visitors import bind
+    from pyiceberg.io.pyarrow import PyArrowFileIO, expression_to_pyarrow, schema_to_pyarrow
     from pyiceberg.partitioning import PartitionField, PartitionSpec
     from pyiceberg.schema import Schema
     from pyiceberg.table import Table
@@ -58,6 +60,8 @@ MISSING: Final = "The lake needs the extra lake: run make lake, or pip install -
 _FILE_IO: Final = "pyiceberg.io.pyarrow.PyArrowFileIO"
 # A block of rows in memory: about 60,000 rows of access logs.
 BLOCK_BYTES: Final = 32 * 2**20
+# Rows that are read at a time.
+BATCH_ROWS: Final = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,8 @@ class LakeQuestion:
     rows_max: int
     tenant_id: str | None = None
     is_live: bool = True
+    # The slugs that tenants have now, by their ids: the lake has those of the time of sealing.
+    slugs: Mapping[str, str] = field(default_factory=dict)
 
     def condition(self) -> Any:
         """Return the condition on rows."""
@@ -146,12 +152,13 @@ class Lake:
         table = self._existing(part.table.name)
         if table is None:
             return PartContent()
-        reader = table.scan(row_filter=_of_part(part)).to_arrow_batch_reader()
+        reader = _reader(table, _of_part(part))
         with duckdb.connect(config={"threads": 2}) as server:
             server.execute("SET TimeZone = 'UTC'")
             server.register("part", reader)
             found = server.execute(
-                f"SELECT count(*), coalesce(sum(quantity), 0), coalesce(sum({_digest(part)}), 0) FROM part"
+                f"SELECT count(*), coalesce(sum(quantity), 0), coalesce(sum({_digest(part)}), 0),"
+                f" count({void_column(part.table)}) FROM part"
             ).fetchone()
         assert found is not None, "an aggregate has one row"
         return PartContent(*found)
@@ -163,18 +170,21 @@ class Lake:
         return len(tasks), sum(task.file.file_size_in_bytes for task in tasks)
 
     def copy(self, name: str, file: Path, question: LakeQuestion) -> int:
-        """Write the rows of a table that a question may see to a Parquet file, and return their number."""
+        """Write the rows of a table that a question may see to a Parquet file, and return their number.
+
+        It ends behind `rows_max`: a larger number says that there are more. Without the table there is no file.
+        """
         table = self._existing(name)
         if table is None:
             return 0
-        scan = table.scan(row_filter=question.condition(), selected_fields=tuple(question.columns))
         rows = 0
-        with scan.to_arrow_batch_reader() as reader, parquet.ParquetWriter(file, reader.schema) as writer:
+        reader = _reader(table, question.condition(), (*question.columns, "tenant_id"))
+        with parquet.ParquetWriter(file, reader.schema, compression="none") as writer:
             for batch in reader:
                 rows += batch.num_rows
                 if rows > question.rows_max:
                     break
-                writer.write_batch(batch)
+                writer.write_batch(_renamed(batch, question.slugs))
         return rows
 
     def files(self, name: str) -> list[str]:
@@ -218,6 +228,41 @@ def _text(column: LakeColumn) -> str:
     if column.kind == "TIMESTAMPTZ":
         name = f"epoch_us({name})"
     return f"coalesce('|' || {name}::VARCHAR, '-')"
+
+
+def _reader(table: "Table", condition: Any, columns: Sequence[str] | None = None) -> "pa.RecordBatchReader":
+    """Return the rows that fulfil a condition, in batches; of a few at a time, however large the files are.
+
+    PyIceberg's own reader keeps each file as a whole. No file has deletions beside it, since only this module writes.
+    """
+    scan = table.scan(row_filter=condition)
+    tasks = list(scan.plan_files())
+    assert not any(task.delete_files for task in tasks), "a part is replaced as a whole"
+    schema = schema_to_pyarrow(table.schema(), include_field_ids=False)
+    wanted = [name for name in schema.names if columns is None or name in columns]
+    if not tasks:
+        schema = pa.schema([schema.field(name) for name in wanted])
+        return pa.RecordBatchReader.from_batches(schema, [])
+    places = [PyArrowFileIO.parse_location(task.file.file_path) for task in tasks]
+    scheme, host, _ = places[0]
+    store = cast("PyArrowFileIO", table.io).fs_by_scheme(scheme, host)
+    files = dataset.dataset([path for _, _, path in places], schema, format="parquet", filesystem=store)
+    bound = bind(table.schema(), scan.row_filter, case_sensitive=True)
+    scanner = files.scanner(
+        wanted, expression_to_pyarrow(bound), batch_size=BATCH_ROWS, batch_readahead=2, fragment_readahead=1
+    )
+    return scanner.to_reader()
+
+
+def _renamed(batch: "pa.RecordBatch", slugs: Mapping[str, str]) -> "pa.RecordBatch":
+    """Return rows with the slugs that their tenants have now."""
+    if not slugs or "tenant" not in batch.schema.names:
+        return batch
+    ids = batch.column("tenant_id")
+    found = compute.index_in(ids, pa.array(slugs, ids.type))
+    now = pa.array(slugs.values(), ids.type).take(found)
+    place = batch.schema.get_field_index("tenant")
+    return batch.set_column(place, batch.schema.field(place), compute.coalesce(now, batch.column(place)))
 
 
 def _has_files(table: "Table", part: Part) -> bool:

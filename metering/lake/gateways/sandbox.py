@@ -19,10 +19,13 @@ _ERRORS: Final = {"invalid_sql": InvalidSqlError, "query_too_large": QueryTooLar
 
 @dataclass(frozen=True, slots=True)
 class LoadedTable:
-    """A CSV file in the sandbox's folder, and the table that it becomes: names and types of its columns."""
+    """Files in the sandbox's folder, and the table that they become: names and types of its columns.
+
+    A file whose name ends in `.parquet` has columns by name, any other is CSV with the columns in this order.
+    """
 
     name: str
-    file: str
+    files: Sequence[str]
     columns: Sequence[tuple[str, str]]
     rows: int
 
@@ -50,7 +53,7 @@ def run_query(
     """
     order = {
         "query": query,
-        "tables": [{"name": table.name, "file": table.file, "columns": table.columns} for table in tables],
+        "tables": [{"name": table.name, "files": table.files, "columns": table.columns} for table in tables],
         "output": output and {"file": str(output.file), "format": output.format},
         "threads": threads,
         "memory_mib": bounds.memory_mib,

@@ -58,13 +58,22 @@ def load(order: dict[str, Any]) -> None:
     with duckdb.connect(DATABASE, config=settings_of(order)) as server:
         server.execute("SET TimeZone = 'UTC'")
         for table in order["tables"]:
-            columns = ", ".join(f"{quoted(name)}: '{kind}'" for name, kind in table["columns"])
-            server.execute(
-                f"CREATE TABLE {quoted(table['name'])} AS SELECT * FROM read_csv("
-                f"'{table['file']}', columns = {{{columns}}}, auto_detect = false, header = false, delim = ',',"
-                " quote = '\"', escape = '\"', nullstr = '', allow_quoted_nulls = false, max_line_size = 4194304)"
-            )
-            os.unlink(table["file"])  # noqa: PTH108 - the process imports little
+            columns = ", ".join(f"{quoted(name)} {kind}" for name, kind in table["columns"])
+            server.execute(f"CREATE TABLE {quoted(table['name'])} ({columns})")
+            for file in table["files"]:
+                server.execute(f"INSERT INTO {quoted(table['name'])} {rows_of(file, table['columns'])}")
+                os.unlink(file)  # noqa: PTH108 - the process imports little
+
+
+def rows_of(file: str, columns: list[list[str]]) -> str:
+    """Return the SELECT that reads a file with these columns."""
+    if file.endswith(".parquet"):
+        return f"SELECT {', '.join(quoted(name) for name, _ in columns)} FROM read_parquet('{file}')"
+    kinds = ", ".join(f"{quoted(name)}: '{kind}'" for name, kind in columns)
+    return (
+        f"SELECT * FROM read_csv('{file}', columns = {{{kinds}}}, auto_detect = false, header = false, delim = ',',"
+        " quote = '\"', escape = '\"', nullstr = '', allow_quoted_nulls = false, max_line_size = 4194304)"
+    )
 
 
 def settings_of(order: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ class LakePart(models.Model):
     starts_on = models.DateField(help_text="The day, or the first day of the month.")
     rows = models.BigIntegerField()
     quantity = models.DecimalField(max_digits=65, decimal_places=12)
+    voids = models.BigIntegerField(default=0)
     digest = models.DecimalField(max_digits=40, decimal_places=0, help_text="The sum of the digests of the rows.")
     files = models.PositiveIntegerField()
     bytes = models.BigIntegerField()
@@ -29,10 +30,14 @@ class LakePart(models.Model):
 
 
 class LakeMonth(models.Model):
-    """A month whose parts are all in the lake. `events` is the number of its events."""
+    """A month whose parts are all in the lake. `events` is the number of its events, `voids` that of voided ones.
+
+    Both only grow, so the ledger has changed since if and only if it has other numbers.
+    """
 
     month = models.DateField(unique=True, help_text="The first day of the month, in UTC.")
     events = models.BigIntegerField()
+    voids = models.BigIntegerField(default=0)
     sealed_at = models.DateTimeField()
 
     class Meta:

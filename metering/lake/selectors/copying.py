@@ -33,7 +33,11 @@ def copy_rows(
     parameters: dict[str, object] = {"rows": bounds.rows_read_max + 1, "start": span.start, "end": span.end}
     if tenant_id:
         parameters |= {"tenant_id": tenant_id, "is_live": is_live}
-    rows = _written(_statement(table, tenant_id, span), parameters, path, bounds)
+    return require_rows(table, _written(_statement(table, tenant_id, span), parameters, path, bounds), bounds)
+
+
+def require_rows(table: LakeTable, rows: int, bounds: SqlBounds) -> int:
+    """Return the number of rows that were read of a table. Raises `QueryTooLargeError` if it is over the bound."""
     if rows > bounds.rows_read_max:
         raise QueryTooLargeError(
             f"There are more than {number_text(bounds.rows_read_max)} rows of {table.name}."

@@ -26,12 +26,14 @@ def ledger_content(part: Part) -> PartContent:
     table = part.table
     text = " || ".join(f"coalesce('|' || ({_value(column)})::text, '-')" for column in compared(table))
     quantity = next(column for column in table.columns if column.name == "quantity")
-    [(rows, total, digest)] = fetch_all(
-        f"SELECT count(*), coalesce(sum(quantity), 0), coalesce(sum(digest), 0) FROM (SELECT {_value(quantity)} AS"
-        f" quantity, {_DIGEST.format(text=text)} AS digest FROM {_rows(table)}) AS r",
+    voided = next((column.source for column in table.columns if column.name == "voided_at"), "NULL")
+    [(rows, total, digest, voids)] = fetch_all(
+        "SELECT count(*), coalesce(sum(quantity), 0), coalesce(sum(digest), 0), count(voided) FROM (SELECT"
+        f" {_value(quantity)} AS quantity, {_DIGEST.format(text=text)} AS digest, {voided} AS voided"
+        f" FROM {_rows(table)}) AS r",
         _bounds(part),
     )
-    return PartContent(rows, total, int(digest))
+    return PartContent(rows, total, int(digest), voids)
 
 
 def _rows(table: LakeTable) -> str:

@@ -1,7 +1,9 @@
 """Ask a question in SQL: copy the rows that it may see to a folder, and run it over these alone."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import BoundedSemaphore
@@ -10,12 +12,15 @@ from typing import Final
 from accounts.domain.scopes import Scope
 from accounts.errors import ScopeMissingError
 from metering.domain.ledger import Ledger
+from metering.lake.domain.pieces import Piece, RowSource, pieces_of
 from metering.lake.domain.questions import CUSTOMER_BOUNDS, Range, SqlAnswer, SqlBounds, require_query
 from metering.lake.domain.tables import LakeTable, tables_named
 from metering.lake.errors import SqlBusyError
+from metering.lake.gateways.iceberg import LakeQuestion, lake_of_settings
 from metering.lake.gateways.sandbox import LoadedTable, Output, run_query
-from metering.lake.selectors.copying import columns_of, copy_rows
+from metering.lake.selectors.copying import columns_of, copy_rows, require_rows
 from metering.lake.selectors.ledger_tables import lake_tables
+from metering.lake.selectors.months import months_gone, months_in_lake, slugs_by_id
 
 # A process runs one question of customers at a time, so that its other threads stay free.
 _TURN: Final = BoundedSemaphore(1)
@@ -39,24 +44,69 @@ def query_as_tenant(
 
 
 def query_as_operator(
-    query: str, *, span: Range, bounds: SqlBounds, output: Output | None = None, threads: int = 1
+    query: str,
+    *,
+    span: Range,
+    bounds: SqlBounds,
+    output: Output | None = None,
+    threads: int = 1,
+    source: RowSource = RowSource.BOTH,
 ) -> SqlAnswer:
     """Return the answer to an operator's question over the rows of all tenants, with the columns `tenant`, `is_live`.
 
-    With an `output` all rows are written to it instead.
+    With an `output` all rows are written to it instead. Months of events that are sealed and did not change since are
+    read from the lake, unless `source` is the ledger. If it is the lake, nothing is read from the ledger.
+    Raises `InvalidSqlError`, `QueryTooLargeError`, and `LakeUnavailableError`.
     """
     with TemporaryDirectory(prefix="countinghouse-sql-") as folder:
         named = tables_named(require_query(query), lake_tables())
-        tables = [_loaded(table, Path(folder), None, span, bounds) for table in named]
-        return run_query(query, tables=tables, folder=Path(folder), bounds=bounds, output=output, threads=threads)
+        tables: list[LoadedTable] = []
+        months: list[date] = []
+        for table in named:
+            of_table = months_in_lake(span) if table.is_by_day and source is RowSource.BOTH else []
+            months += of_table
+            tables.append(_of_everyone(table, Path(folder), pieces_for(table, span, source, of_table), bounds))
+        gone = months_gone(span) if any(table.is_by_day for table in named) else []
+        answer = run_query(query, tables=tables, folder=Path(folder), bounds=bounds, output=output, threads=threads)
+        return replace(answer, from_lake=tuple(months), gone=tuple(gone))
 
 
-def _loaded(table: LakeTable, folder: Path, ledger: Ledger | None, span: Range, bounds: SqlBounds) -> LoadedTable:
-    tenant_id, is_live = (ledger.tenant_id, ledger.is_live) if ledger else (None, True)
+def pieces_for(table: LakeTable, span: Range, source: RowSource, months: Sequence[date]) -> list[Piece]:
+    """Return the pieces in which a table is read. The lake's invoice lines and days are read whole."""
+    if source is not RowSource.LAKE:
+        return pieces_of(span, months)
+    return [Piece(span if table.starts == table.ends else Range(), is_in_lake=True)]
+
+
+def _of_everyone(table: LakeTable, folder: Path, pieces: Sequence[Piece], bounds: SqlBounds) -> LoadedTable:
+    columns = columns_of(table, None)
+    files: list[str] = []
+    rows = 0
+    for number, piece in enumerate(pieces):
+        left = replace(bounds, rows_read_max=bounds.rows_read_max - rows)
+        name = f"{table.name}-{number}.{'parquet' if piece.is_in_lake else 'csv'}"
+        if piece.is_in_lake:
+            rows += _from_lake(table, folder / name, piece.span, left)
+        else:
+            rows += copy_rows(table, folder / name, tenant_id=None, is_live=True, span=piece.span, bounds=left)
+        if (folder / name).exists():
+            files.append(name)
+    return LoadedTable(table.name, files, [(column.name, column.kind) for column in columns], rows)
+
+
+def _from_lake(table: LakeTable, file: Path, span: Range, bounds: SqlBounds) -> int:
+    columns = [column.name for column in columns_of(table, None)]
+    question = LakeQuestion(columns, table.time, span.start, span.end, bounds.rows_read_max, slugs=slugs_by_id())
+    with closing(lake_of_settings()) as lake:
+        rows = lake.copy(table.name, file, question)
+    return require_rows(table, rows, bounds)
+
+
+def _loaded(table: LakeTable, folder: Path, ledger: Ledger, span: Range, bounds: SqlBounds) -> LoadedTable:
     file = f"{table.name}.csv"
-    rows = copy_rows(table, folder / file, tenant_id=tenant_id, is_live=is_live, span=span, bounds=bounds)
-    columns = [(column.name, column.kind) for column in columns_of(table, tenant_id)]
-    return LoadedTable(name=table.name, file=file, columns=columns, rows=rows)
+    rows = copy_rows(table, folder / file, tenant_id=ledger.tenant_id, is_live=ledger.is_live, span=span, bounds=bounds)
+    columns = [(column.name, column.kind) for column in columns_of(table, ledger.tenant_id)]
+    return LoadedTable(table.name, [file], columns, rows)
 
 
 @contextmanager

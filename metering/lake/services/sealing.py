@@ -52,8 +52,8 @@ def seal_month(*, month: date, as_of: datetime, progress: Callable[[SealedPart],
             progress(SealedPart(str(part), row.rows, row.bytes, is_written, number, len(parts)))
     first = month.replace(day=1)
     of_month = LakePart.objects.filter(starts_on__gte=first, starts_on__lt=month_after(month), table="events")
-    events = of_month.aggregate(rows=Sum("rows"))["rows"] or 0
-    sealed, _ = LakeMonth.objects.update_or_create(month=first, defaults={"events": events, "sealed_at": as_of})
+    total = of_month.aggregate(events=Sum("rows", default=0), voids=Sum("voids", default=0))
+    sealed, _ = LakeMonth.objects.update_or_create(month=first, defaults={**total, "sealed_at": as_of})
     return sealed
 
 
@@ -81,7 +81,7 @@ def _seal_part(lake: Lake, part: Part, file: Path, as_of: datetime) -> tuple[Lak
     fetch_all(LOCK)
     content = ledger_content(part)
     known = LakePart.objects.filter(table=part.table.name, starts_on=part.starts_on).first()
-    if known is not None and PartContent(known.rows, known.quantity, int(known.digest)) == content:
+    if known is not None and _content_of(known) == content:
         return known, False
     copy_part(part, file)
     lake.replace(part, file)
@@ -91,8 +91,12 @@ def _seal_part(lake: Lake, part: Part, file: Path, as_of: datetime) -> tuple[Lak
         raise LakeMismatchError(f"{part}: the ledger has {content}, the lake {stored}. Nothing was deleted.")
     files, size = lake.size(part)
     facts = {
-        "rows": content.rows, "quantity": content.quantity, "digest": content.digest, "files": files, "bytes": size,
-        "sealed_at": as_of,
+        "rows": content.rows, "quantity": content.quantity, "digest": content.digest, "voids": content.voids,
+        "files": files, "bytes": size, "sealed_at": as_of,
     }  # fmt: skip
     row, _ = LakePart.objects.update_or_create(table=part.table.name, starts_on=part.starts_on, defaults=facts)
     return row, content.rows > 0
+
+
+def _content_of(part: LakePart) -> PartContent:
+    return PartContent(part.rows, part.quantity, int(part.digest), part.voids)

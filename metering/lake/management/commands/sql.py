@@ -1,7 +1,9 @@
 """`manage.py sql "SELECT …"`: a question over the rows of all tenants, as a table, CSV or Parquet."""
 
 import os
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
+from functools import partial
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +16,9 @@ from rich.table import Table
 from accounts.domain.numbers import number_text
 from accounts.errors import ProblemError
 from metering.domain.instants import InvalidInstantError, read_instant
+from metering.lake.domain.pieces import RowSource
 from metering.lake.domain.questions import Range, SqlAnswer, SqlBounds
+from metering.lake.errors import LakeUnavailableError
 from metering.lake.gateways.sandbox import Output
 from metering.lake.services.querying import query_as_operator
 
@@ -38,6 +42,13 @@ class Command(BaseCommand):
         parser.add_argument("--output", metavar="FILE", help="The file to write; needed for parquet.")
         parser.add_argument("--start", metavar="TIME", help="Only rows from this day or time on are read.")
         parser.add_argument("--end", metavar="TIME", help="Only rows from before this day or time are read.")
+        parser.add_argument(
+            "--from",
+            dest="source",
+            choices=[str(source) for source in RowSource],
+            default=str(RowSource.BOTH),
+            help="Where rows are read. Default both: events of sealed months from the lake, all else from the ledger.",
+        )
         parser.add_argument("--memory", type=int, default=1024, metavar="MIB", help="Memory; default 1024.")
         parser.add_argument("--seconds", type=int, default=300, help="After which the query is ended; default 300.")
         parser.add_argument("--rows-read", type=int, default=20_000_000, help="Of a table; default 20,000,000.")
@@ -54,30 +65,49 @@ class Command(BaseCommand):
             seconds=options["seconds"],
             spill_mib=16 * 1024,
         )
+        ask = partial(
+            query_as_operator,
+            options["query"],
+            span=span,
+            bounds=bounds,
+            threads=os.cpu_count() or 1,
+            source=RowSource(options["source"]),
+        )
         try:
-            self._run(options["query"], options["format"], options["output"], span, bounds)
+            answer = self._run(ask, options["format"], options["output"])
         except ProblemError as error:
             raise CommandError(error.detail) from error
+        except LakeUnavailableError as error:
+            raise CommandError(f"{error} Or read the ledger alone: --from ledger.") from error
+        self._report_sources(answer)
 
-    def _run(self, query: str, form: str, file: str | None, span: Range, bounds: SqlBounds) -> None:
-        threads = os.cpu_count() or 1
+    def _run(self, ask: Callable[..., SqlAnswer], form: str, file: str | None) -> SqlAnswer:
         if form == "table" and file is None:
-            self._print(query_as_operator(query, span=span, bounds=bounds, threads=threads))
-        elif form == "table":
+            answer = ask()
+            self._print(answer)
+            return answer
+        if form == "table":
             raise CommandError("A file is written as csv or parquet: add --format.")
-        elif file is not None:
-            output = Output(Path(file).resolve(), form)
-            query_as_operator(query, span=span, bounds=bounds, output=output, threads=threads)
+        if file is not None:
+            answer = ask(output=Output(Path(file).resolve(), form))
             self.stdout.write(f"Written to {file}.")
-        elif form == "parquet":
+            return answer
+        if form == "parquet":
             raise CommandError("Parquet is not for a terminal: add --output FILE.")
-        else:
-            with TemporaryDirectory(prefix="countinghouse-sql-") as folder:
-                output = Output(Path(folder) / "rows.csv", form)
-                query_as_operator(query, span=span, bounds=bounds, output=output, threads=threads)
-                with output.file.open(encoding="utf-8", newline="") as lines:
-                    for line in lines:
-                        self.stdout.write(line, ending="")
+        with TemporaryDirectory(prefix="countinghouse-sql-") as folder:
+            output = Output(Path(folder) / "rows.csv", form)
+            answer = ask(output=output)
+            with output.file.open(encoding="utf-8", newline="") as lines:
+                for line in lines:
+                    self.stdout.write(line, ending="")
+        return answer
+
+    def _report_sources(self, answer: SqlAnswer) -> None:
+        """Print to the error stream which months were not read from the ledger, and which could not be read."""
+        if answer.from_lake:
+            self.stderr.write(f"From the lake: events of {_named(answer.from_lake)}.")
+        if answer.gone:
+            self.stderr.write(f"Not included, since deleted and not in the lake: events of {_named(answer.gone)}.")
 
     def _print(self, answer: SqlAnswer) -> None:
         table = Table(*(column.name for column in answer.columns))
@@ -99,3 +129,7 @@ def _instant(text: str | None) -> datetime | None:
         return read_instant(text if "T" in text else f"{text}T00:00:00Z")
     except InvalidInstantError as error:
         raise CommandError(f"{text} is no day such as 2026-11-01, and no time such as 2026-11-01T09:30:00Z.") from error
+
+
+def _named(months: Sequence[date]) -> str:
+    return ", ".join(f"{month:%Y-%m}" for month in months)

@@ -17,7 +17,7 @@ ORDER: dict[str, Any] = {
     "tables": [
         {
             "name": "events",
-            "file": "events.csv",
+            "files": ["events.csv"],
             "columns": [["id", "VARCHAR"], ["at", "TIMESTAMPTZ"], ["quantity", "DECIMAL(38,9)"], ["user", "VARCHAR"]],
         }
     ],

@@ -3,7 +3,6 @@
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -24,17 +23,13 @@ from tests.metering.lake.lake_world import NOON, request_event
 from tests.metering.ledger_world import ledger_of, make_tenant, send
 
 # The lake's catalogue has connections of its own, so what it is asked about is committed.
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.takes_long("it writes and compares Iceberg tables")]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("lake_place"),
+    pytest.mark.takes_long("it writes and compares Iceberg tables"),
+]
 MARCH = date(2026, 3, 1)
 ODD = {"id": 'a\n"b",|-', "type": "http_request", "quantity": "12345678901.123456789", "subject": ""}
-
-
-@pytest.fixture(autouse=True)
-def place(tmp_path: Path, settings: Any) -> Iterator[Path]:
-    settings.LAKE_URL = f"file://{tmp_path}/lake"
-    yield tmp_path / "lake"
-    with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM iceberg_tables; DELETE FROM iceberg_namespace_properties")
 
 
 def use(*slugs: str) -> None:
@@ -115,10 +110,10 @@ def test_a_month_that_the_lake_alone_holds_is_not_deleted(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("step", ["copied", "written", "compared"])
 def test_a_process_that_is_killed_leaves_no_double_and_no_gap(
-    step: str, process_environment: dict[str, str], place: Path, tmp_path: Path
+    step: str, process_environment: dict[str, str], lake_place: Path, tmp_path: Path
 ) -> None:
     use("acme", "rival")
-    environment = process_environment | {"LAKE_URL": f"file://{place}"}
+    environment = process_environment | {"LAKE_URL": f"file://{lake_place}"}
     program = [sys.executable, "-m", "tests.metering.lake.killed_sealing", step]
     assert subprocess.run(program, env=environment, check=False, timeout=60).returncode == -signal.SIGKILL
     lake = lake_of_settings()
