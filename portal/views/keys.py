@@ -33,7 +33,7 @@ from portal.access import Portal, SignedInRequest, tenant_page
 from portal.confirmation import Confirmation, confirmation_page
 from portal.forms.keys import KeysFilterForm, LabelsForm, NewKeyForm, RotateKeyForm, chosen
 from portal.forms.problems import show_problem
-from portal.key_activity import activity_of
+from portal.key_activity import KeyGlance, activity_of, glances_of
 from portal.snippets import snippets
 
 ROWS_ON_A_PAGE: Final = 25
@@ -42,11 +42,12 @@ _LIMIT_FIELDS: Final = ("expires_at", "allowed_cidrs", "throttle_rate", "throttl
 
 @dataclass(frozen=True, slots=True)
 class KeyRow:
-    """A key, whether it works now, and whether the member may rotate it."""
+    """A key, whether it works now, whether the member may rotate it, and, in the list, its last days."""
 
     key: ApiKey
     state: str
     may_rotate: bool
+    glance: KeyGlance | None = None
 
     @property
     def is_usable(self) -> bool:
@@ -71,7 +72,8 @@ def keys(request: SignedInRequest, portal: Portal) -> HttpResponse:
     wanted = chosen(form)
     found = keys_matching(tenant_id=portal.tenant.pk, as_of=portal.as_of, **wanted)
     page = Paginator(found, ROWS_ON_A_PAGE).get_page(request.GET.get("page"))
-    rows = [_row(portal, key) for key in page.object_list]
+    glances = glances_of(portal, list(page.object_list))
+    rows = [_row(portal, key, glances[key.pk]) for key in page.object_list]
     context = {"portal": portal, "form": form, "page": page, "rows": rows, "is_filtered": any(wanted.values())}
     return render(request, "portal/keys.html", context)
 
@@ -207,10 +209,10 @@ def create_key(
     )
 
 
-def _row(portal: Portal, key: ApiKey) -> KeyRow:
+def _row(portal: Portal, key: ApiKey, glance: KeyGlance | None = None) -> KeyRow:
     gives = {scope.value for scope in scopes_of_role(portal.role)}
     may_rotate = portal.tenant.is_active and gives.issuperset(key.scopes)
-    return KeyRow(key, state_of(key, portal.as_of), may_rotate)
+    return KeyRow(key, state_of(key, portal.as_of), may_rotate, glance)
 
 
 def _key(portal: Portal, key_id: UUID) -> ApiKey:

@@ -40,6 +40,19 @@ def refusals_of_key(*, tenant_id: UUID, key_id: UUID, since: date) -> list[Refus
     return [RefusedRequests(*row) for row in sums.order_by("-total", "code")]
 
 
+def refused_by_key(*, tenant_id: UUID, key_ids: Collection[UUID], since: date) -> dict[UUID, int]:
+    """Return how many requests with each of these keys of a tenant were refused from a day of UTC on, if any were."""
+    found = KeyRefusal.objects.filter(tenant_id=tenant_id, api_key_id__in=list(key_ids), day__gte=since)
+    return dict(found.order_by().values_list("api_key_id").annotate(total=Sum("requests")))
+
+
+def last_addresses(*, tenant_id: UUID, key_ids: Collection[UUID]) -> dict[UUID, str]:
+    """Return the address from which each of these keys of a tenant was used last, if one is recorded."""
+    found = KeyAddress.objects.filter(tenant_id=tenant_id, api_key_id__in=list(key_ids))
+    newest = found.order_by("api_key_id", "-last_used_at", "-id").distinct("api_key_id")
+    return dict(newest.values_list("api_key_id", "address"))
+
+
 def refusals_by_day(*, tenant_id: UUID, first: date, last: date, codes: Collection[str]) -> dict[tuple[date, str], int]:
     """Return how many requests with the tenant's keys were refused for these reasons, by day of UTC and reason."""
     found = KeyRefusal.objects.filter(tenant_id=tenant_id, day__gte=first, day__lte=last, code__in=list(codes))

@@ -9,7 +9,7 @@ import time_machine
 from django.test import Client
 
 from accounts.domain.actor import Actor
-from accounts.domain.api_key import digest_of
+from accounts.domain.api_key import KeyKind, digest_of
 from accounts.keys.domain.leaks import ReportedToken
 from accounts.keys.services.leaks import report_leaked_keys
 from accounts.models import ApiKey, AuditEntry, KeyAddress, KeyRefusal
@@ -158,6 +158,39 @@ def test_the_list_is_paged_and_takes_as_many_queries_for_many_keys_as_for_one(
     assert query_count(alice, "/t/acme/keys/") == for_one
     assert len(alice.get("/t/acme/keys/").context["rows"]) == 25
     assert len(alice.get("/t/acme/keys/?page=2").context["rows"]) == 6
+
+
+def test_the_list_shows_each_keys_last_days_its_refusals_and_its_last_address(
+    cast: Cast, alice: Client, query_count: Callable[[Client, str], int]
+) -> None:
+    busy, _ = make_key(cast.acme, name="Busy", last_used_at=NOW)
+    test_key, _ = make_key(cast.acme, name="Test", kind=KeyKind.TEST)
+    make_key(cast.acme, name="Idle")
+    before = query_count(alice, "/t/acme/keys/")
+    days_ago = {"now": 0, "old": 29, "older": 30}
+    events = [
+        {"id": name, "type": "http_request", "timestamp": (NOW - timedelta(days=days)).isoformat()}
+        for name, days in days_ago.items()
+    ]
+    send(ledger_of(cast.acme), events, as_of=NOW, api_key_id=busy.pk)
+    send(ledger_of(cast.acme, is_live=False), events[:1], as_of=NOW, api_key_id=test_key.pk)
+    for minutes, address in enumerate(("192.0.2.1", "192.0.2.2")):
+        seen = {"address": address, "first_used_at": NOW, "last_used_at": NOW + timedelta(minutes=minutes)}
+        KeyAddress.objects.create(api_key=busy, tenant=cast.acme, **seen)
+    for days, requests in ((0, 1000), (30, 234), (31, 5000)):
+        day = (NOW - timedelta(days=days)).date()
+        KeyRefusal.objects.create(
+            api_key=busy, tenant=cast.acme, day=day, code="throttled", requests=requests, last_at=NOW
+        )
+
+    page = alice.get("/t/acme/keys/")
+
+    glances = {row.key.name: row.glance for row in page.context["rows"]}
+    assert (glances["Busy"].total, glances["Busy"].refused, glances["Busy"].address) == (2, 1234, "192.0.2.2")
+    assert glances["Busy"].bars == ((0, 0, 24), (116, 0, 24))
+    assert (glances["Test"].total, glances["Idle"].total, glances["Idle"].bars) == (1, 0, ())
+    assert "192.0.2.2" in page.content.decode()
+    assert query_count(alice, "/t/acme/keys/") == before
 
 
 def test_a_viewer_sees_keys_and_no_button_that_changes_them(cast: Cast) -> None:
