@@ -38,6 +38,7 @@ urlpatterns = [
     path("api/v1/", include("metering.alerts.api.urls")),
     path("api/v1/", include("metering.lake.api.urls")),
     path("api/v1/", include("billing.api.urls")),
+    path("api/v1/", include("billing.evidence.api.urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="api-docs"),
     re_path(r"^api/(?P<path>.*)$", unknown_path),

@@ -108,6 +108,7 @@ ROOMS = {
     "api/v1/invoices": Room.OWN_TENANT,
     "api/v1/invoices/<str:number>": Room.TENANT_OBJECT,
     "api/v1/invoices/<str:number>/pdf": Room.TENANT_OBJECT,
+    "api/v1/invoices/<str:number>/evidence": Room.TENANT_OBJECT,
     "api/v1/invoices/<str:number>/lines/<int:position>/events": Room.TENANT_OBJECT,
     "api/v1/payments": Room.OWN_TENANT,
     "api/v1/payments/<int:payment_id>/receipt": Room.TENANT_OBJECT,

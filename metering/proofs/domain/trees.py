@@ -37,14 +37,28 @@ def root_of(hashes: Sequence[bytes]) -> bytes:
 
 def path_of(hashes: Sequence[bytes], index: int) -> list[bytes]:
     """Return the siblings on the way from one of the hashes to the root, the lowest first."""
-    assert 0 <= index < len(hashes), "the leaf is one of the tree's"
-    path, level = [], list(hashes)
+    return path_in(levels_of(hashes), index)
+
+
+def levels_of(hashes: Sequence[bytes]) -> list[list[bytes]]:
+    """Return the levels of a tree from its hashes up, without the root: for several paths in one tree."""
+    levels, level = [], list(hashes)
     while len(level) > 1:
-        sibling = index ^ 1
-        if sibling < len(level):
-            path.append(level[sibling])
+        levels.append(level)
         paired = [node_hash(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
-        level, index = paired + level[len(paired) * 2 :], index // 2
+        level = paired + level[len(paired) * 2 :]
+    return levels
+
+
+def path_in(levels: Sequence[Sequence[bytes]], index: int) -> list[bytes]:
+    """Return the siblings on the way from the hash at `index` of the lowest level to the root, the lowest first."""
+    assert index >= 0, "an index counts from 0"
+    path = []
+    for level in levels:
+        assert index < len(level), "the leaf is one of the tree's"
+        if (sibling := index ^ 1) < len(level):
+            path.append(level[sibling])
+        index //= 2
     return path
 
 

@@ -47,6 +47,12 @@ def chain_of(ledger: Ledger, *, until: date | None = None) -> Iterator[DayRoot]:
     return rows.order_by("day").iterator(chunk_size=500)
 
 
+def days_between(ledger: Ledger, first: date, last: date) -> list[DayRoot]:
+    """Return the signed days of a ledger from `first` up to and including `last`, in their order."""
+    rows = DayRoot.objects.filter(tenant_id=ledger.tenant_id, is_live=ledger.is_live, day__range=(first, last))
+    return list(rows.order_by("day"))
+
+
 def inclusion_of(ledger: Ledger, leaf: bytes, days: Sequence[date]) -> Inclusion | None:
     """Return the place of a leaf in the trees of these days; None if none of them has it.
 

@@ -1,0 +1,130 @@
+"""The head of a bundle: the invoice as it was issued, and the versions of plans and meters behind it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from accounts.domain.plain import plain_instant, to_plain
+from billing.domain.plan_terms import SoldVersion
+from billing.domain.prices import MODEL_OF, write_terms
+from billing.evidence.domain.bundle import EventsShown
+from billing.models import Invoice, InvoiceDocument, InvoiceLine
+from billing.selectors.catalog.plans import sold_versions
+from billing.selectors.invoicing.invoices import lines_of_invoice
+from metering.domain.conditions import as_stored
+from metering.domain.meter_rules import FIRST, LAST, MeterRule
+from metering.domain.periods import Span
+from metering.models import Meter
+from metering.proofs.selectors.counted import CountedSpan
+from metering.selectors.catalog import versions_of
+
+
+@dataclass(frozen=True, slots=True)
+class LineEvents:
+    """What a bundle has of a line's events: their number, and the digest of their leaves in their order."""
+
+    leaves: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceFacts:
+    """What an invoice was computed from, without its events. `rules` are all versions of the meters of its lines."""
+
+    invoice: Invoice
+    document: InvoiceDocument
+    lines: Sequence[InvoiceLine]
+    versions: Sequence[SoldVersion]
+    rules: Sequence[MeterRule]
+
+    @property
+    def spans(self) -> list[CountedSpan]:
+        """Return what each line of usage, and each correction of one, counts."""
+        # What takes the place of an invoice has its lines, which were computed when that was.
+        known_at = (self.invoice.original or self.invoice).computed_at
+        return [
+            CountedSpan(line.position, line.meter_id, Span(line.period_start, line.period_end), known_at)
+            for line in self.lines
+            if line.meter_id is not None
+        ]
+
+
+def facts_of(invoice: Invoice) -> InvoiceFacts:
+    """Return what an issued invoice was computed from."""
+    lines = list(lines_of_invoice(invoice))
+    versions = sold_versions(line.plan_version_id for line in lines if line.plan_version_id is not None)
+    return InvoiceFacts(
+        invoice=invoice,
+        document=InvoiceDocument.objects.get(pk=invoice.pk),
+        lines=lines,
+        versions=[versions[pk] for pk in sorted(versions)],
+        rules=versions_of({line.meter_id for line in lines if line.meter_id is not None}),
+    )
+
+
+def head_of(facts: InvoiceFacts, events: Mapping[int, LineEvents], shown: EventsShown) -> dict[str, Any]:
+    """Return the head; `events` are by the positions of lines."""
+    meter_ids = sorted({rule.id for rule in facts.rules})
+    meters = Meter.objects.in_bulk(meter_ids)
+    plans = [version.id for version in facts.versions]
+    return {
+        "invoice": facts.invoice.number,
+        "tenant": str(facts.invoice.tenant_id),
+        "events": shown.value,
+        "known": plain_instant((facts.invoice.original or facts.invoice).computed_at),
+        "document": facts.document.content,
+        "document_digest": facts.document.content_digest,
+        "plan_versions": [_plan_version(version) for version in facts.versions],
+        "meters": [_meter(meters[pk], [rule for rule in facts.rules if rule.id == pk]) for pk in meter_ids],
+        "lines": [
+            {
+                "position": line.position,
+                "plan_version": None if line.plan_version_id is None else plans.index(line.plan_version_id),
+                "meter": None if line.meter_id is None else meter_ids.index(line.meter_id),
+                "counted": line.events,
+                "leaves": events[line.position].leaves if line.position in events else 0,
+                "digest": events[line.position].digest if line.position in events else None,
+            }
+            for line in facts.lines
+        ],
+    }
+
+
+def _plan_version(version: SoldVersion) -> dict[str, object]:
+    """Return a plan version: `terms` are what its digest was taken of when it was published."""
+    return {
+        "name": version.plan_name,
+        "digest": version.digest,
+        "terms": {
+            "plan": version.plan_code,
+            "number": version.number,
+            "trial_days": version.trial_days,
+            "usage_plan": version.usage_plan_code,
+            "prices": sorted(
+                [price.currency, price.meter_code or "", MODEL_OF[type(price.terms)].value, write_terms(price.terms)]
+                for price in version.prices
+            ),
+        },
+    }
+
+
+def _meter(meter: Meter, rules: Sequence[MeterRule]) -> dict[str, object]:
+    return {
+        "code": meter.code,
+        "unit": meter.unit,
+        "counts_from": plain_instant(meter.counts_from),
+        "versions": [
+            {
+                "version": rule.version,
+                "begins": None if rule.begins_at == FIRST else plain_instant(rule.begins_at),
+                "ends": None if rule.ends_at == LAST else plain_instant(rule.ends_at),
+                "event_type": rule.event_type,
+                "aggregation": rule.aggregation.code,
+                "value_property": rule.value_property,
+                "formula": "" if rule.formula is None else rule.formula.text,
+                "dimensions": list(rule.dimensions),
+                "filters": to_plain(as_stored(rule.filters)),
+            }
+            for rule in rules
+        ],
+    }
