@@ -18,6 +18,7 @@ NESTED_APPS = {
     "collection": "billing",
     "desk": "billing",
     "dunning": "billing",
+    "evidence": "billing",
     "banking": "billing",
     "taxation": "billing",
     "taxlaw": "billing",

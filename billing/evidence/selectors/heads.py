@@ -28,7 +28,7 @@ class LineEvents:
 
 
 @dataclass(frozen=True, slots=True)
-class InvoiceFacts:
+class InvoiceBasis:
     """What an invoice was computed from, without its events. `rules` are all versions of the meters of its lines."""
 
     invoice: Invoice
@@ -49,11 +49,11 @@ class InvoiceFacts:
         ]
 
 
-def facts_of(invoice: Invoice) -> InvoiceFacts:
+def basis_of(invoice: Invoice) -> InvoiceBasis:
     """Return what an issued invoice was computed from."""
     lines = list(lines_of_invoice(invoice))
     versions = sold_versions(line.plan_version_id for line in lines if line.plan_version_id is not None)
-    return InvoiceFacts(
+    return InvoiceBasis(
         invoice=invoice,
         document=InvoiceDocument.objects.get(pk=invoice.pk),
         lines=lines,
@@ -62,20 +62,20 @@ def facts_of(invoice: Invoice) -> InvoiceFacts:
     )
 
 
-def head_of(facts: InvoiceFacts, events: Mapping[int, LineEvents], shown: EventsShown) -> dict[str, Any]:
+def head_of(basis: InvoiceBasis, events: Mapping[int, LineEvents], shown: EventsShown) -> dict[str, Any]:
     """Return the head; `events` are by the positions of lines."""
-    meter_ids = sorted({rule.id for rule in facts.rules})
+    meter_ids = sorted({rule.id for rule in basis.rules})
     meters = Meter.objects.in_bulk(meter_ids)
-    plans = [version.id for version in facts.versions]
+    plans = [version.id for version in basis.versions]
     return {
-        "invoice": facts.invoice.number,
-        "tenant": str(facts.invoice.tenant_id),
+        "invoice": basis.invoice.number,
+        "tenant": str(basis.invoice.tenant_id),
         "events": shown.value,
-        "known": plain_instant((facts.invoice.original or facts.invoice).computed_at),
-        "document": facts.document.content,
-        "document_digest": facts.document.content_digest,
-        "plan_versions": [_plan_version(version) for version in facts.versions],
-        "meters": [_meter(meters[pk], [rule for rule in facts.rules if rule.id == pk]) for pk in meter_ids],
+        "known": plain_instant((basis.invoice.original or basis.invoice).computed_at),
+        "document": basis.document.content,
+        "document_digest": basis.document.content_digest,
+        "plan_versions": [_plan_version(version) for version in basis.versions],
+        "meters": [_meter(meters[pk], [rule for rule in basis.rules if rule.id == pk]) for pk in meter_ids],
         "lines": [
             {
                 "position": line.position,
@@ -85,7 +85,7 @@ def head_of(facts: InvoiceFacts, events: Mapping[int, LineEvents], shown: Events
                 "leaves": events[line.position].leaves if line.position in events else 0,
                 "digest": events[line.position].digest if line.position in events else None,
             }
-            for line in facts.lines
+            for line in basis.lines
         ],
     }
 

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Final
 
 from accounts.domain.numbers import number_text
 from billing.evidence.domain.bundle import EventsShown, EvidenceStatement, digest_of_head, written
-from billing.evidence.selectors.heads import InvoiceFacts, LineEvents, facts_of, head_of
+from billing.evidence.selectors.heads import InvoiceBasis, LineEvents, basis_of, head_of
 from billing.models import Invoice
 from metering.domain.ledger import Ledger
 from metering.errors import EventsDeletedError, QueryTooLargeError
@@ -21,7 +21,7 @@ from metering.proofs.domain.signatures import sign
 from metering.proofs.models import DayRoot
 from metering.proofs.selectors.counted import CountedLeaf, copy_counted_leaves, read_counted_leaves
 from metering.proofs.selectors.keys import published_keys
-from metering.proofs.selectors.places import Place, places_of
+from metering.proofs.selectors.places import TreePlace, places_of
 from metering.proofs.selectors.roots import body_of, days_between
 from metering.proofs.services.keys import signing_key
 from metering.selectors.ledgers import half_of
@@ -38,14 +38,14 @@ def evidence_of(*, invoice: Invoice, shown: EventsShown, as_of: datetime) -> Ite
     Raises `QueryTooLargeError` if it has more than `EVENTS_MAX` events, and `EventsDeletedError` if events of its span
     are deleted.
     """
-    facts = facts_of(invoice)
-    _require_possible(facts)
-    parts = _parts(facts, shown, as_of)
+    basis = basis_of(invoice)
+    _require_possible(basis)
+    parts = _parts(basis, shown, as_of)
     return chain([next(parts)], parts)
 
 
-def _require_possible(facts: InvoiceFacts) -> None:
-    counting = [line for line in facts.lines if line.meter_id is not None]
+def _require_possible(basis: InvoiceBasis) -> None:
+    counting = [line for line in basis.lines if line.meter_id is not None]
     if sum(abs(line.events or 0) for line in counting) > EVENTS_MAX:
         raise QueryTooLargeError(f"The invoice has more than {number_text(EVENTS_MAX)} events.")
     deleted = deleted_before()
@@ -56,15 +56,15 @@ def _require_possible(facts: InvoiceFacts) -> None:
         )
 
 
-def _parts(facts: InvoiceFacts, shown: EventsShown, as_of: datetime) -> Iterator[bytes]:
+def _parts(basis: InvoiceBasis, shown: EventsShown, as_of: datetime) -> Iterator[bytes]:
     """Yield the bundle in parts of some size; its events wait in a file, which is closed at the end."""
-    ledger = half_of(facts.invoice.tenant, is_live=True)
+    ledger = half_of(basis.invoice.tenant, is_live=True)
     with TemporaryFile() as file:
-        if facts.spans:
+        if basis.spans:
             has_content = shown is not EventsShown.HASHES
-            copy_counted_leaves(ledger, facts.spans, facts.rules, has_content=has_content, to=file)
+            copy_counted_leaves(ledger, basis.spans, basis.rules, has_content=has_content, to=file)
         part = bytearray()
-        for piece in _pieces(file, facts, ledger, shown, as_of):
+        for piece in _pieces(file, basis, ledger, shown, as_of):
             part += piece
             if len(part) >= PART_BYTES:
                 yield bytes(part)
@@ -73,13 +73,13 @@ def _parts(facts: InvoiceFacts, shown: EventsShown, as_of: datetime) -> Iterator
 
 
 def _pieces(
-    file: BinaryIO, facts: InvoiceFacts, ledger: Ledger, shown: EventsShown, as_of: datetime
+    file: BinaryIO, basis: InvoiceBasis, ledger: Ledger, shown: EventsShown, as_of: datetime
 ) -> Iterator[bytes]:
     events, received = _sums_of(file)
-    head = head_of(facts, events, shown)
+    head = head_of(basis, events, shown)
     key_id, private = signing_key(as_of=as_of)
-    statement = EvidenceStatement(facts.invoice.tenant_id, facts.invoice.number or "", digest_of_head(head), key_id)
-    days = {row.day: row for row in days_between(ledger, *_days_of(facts, received))}
+    statement = EvidenceStatement(basis.invoice.tenant_id, basis.invoice.number or "", digest_of_head(head), key_id)
+    days = {row.day: row for row in days_between(ledger, *_days_of(basis, received))}
     return written(
         head=head,
         signature={"key": key_id, "signature": sign(private, statement.text).hex()},
@@ -103,14 +103,14 @@ def _sums_of(file: BinaryIO) -> tuple[dict[int, LineEvents], list[date]]:
     return sums, list(received)
 
 
-def _days_of(facts: InvoiceFacts, received: list[date]) -> tuple[date, date]:
+def _days_of(basis: InvoiceBasis, received: list[date]) -> tuple[date, date]:
     """Return the first and the last day of the chain that a bundle shows.
 
     It covers the invoice's period, each day on which an event was received and the day after, in which a late one is,
     and the day after the computation: so the chains of two invoices in a row overlap.
     """
-    computed_at = (facts.invoice.original or facts.invoice).computed_at
-    days = [*received, facts.invoice.period_start.astimezone(UTC).date(), computed_at.astimezone(UTC).date()]
+    computed_at = (basis.invoice.original or basis.invoice).computed_at
+    days = [*received, basis.invoice.period_start.astimezone(UTC).date(), computed_at.astimezone(UTC).date()]
     return min(days), max(days) + _ONE_DAY
 
 
@@ -124,7 +124,7 @@ def _events(file: BinaryIO, ledger: Ledger, days: Mapping[date, DayRoot]) -> Ite
         yield _event(one, place)
 
 
-def _event(one: CountedLeaf, place: Place | None) -> dict[str, object]:
+def _event(one: CountedLeaf, place: TreePlace | None) -> dict[str, object]:
     event: dict[str, object] = {"leaf": one.leaf.hex(), "lines": list(one.positions)}
     if one.content is not None:
         event["content"] = one.content

@@ -15,7 +15,7 @@ _ONE_DAY: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class TreePlace:
     """Where a leaf stands: the day of the tree, its index, and the siblings on its way to the root."""
 
     day: date
@@ -25,7 +25,7 @@ class Place:
 
 def places_of(
     ledger: Ledger, leaves: Iterable[CountedLeaf], days: Mapping[date, DayRoot]
-) -> Iterator[tuple[CountedLeaf, Place | None]]:
+) -> Iterator[tuple[CountedLeaf, TreePlace | None]]:
     """Yield each leaf with its place in the tree of its day or, if it was late, of the day after; None if in neither.
 
     `leaves` come by their days of receipt and, within a day, ascending. Only trees of the given signed days are read.
@@ -48,7 +48,7 @@ class _Tree:
         self._indexes: dict[bytes, int] = {}
         self._levels: list[list[bytes]] = []
 
-    def place_of(self, leaf: bytes) -> Place | None:
+    def place_of(self, leaf: bytes) -> TreePlace | None:
         """Return the place of a leaf, which is greater than those that were asked for before."""
         if leaf > self._last:
             self._go_to(leaf)
@@ -56,7 +56,7 @@ class _Tree:
         if within is None:
             return None
         path = path_in(self._levels, within) + path_in(self._above, self._number)
-        return Place(self._row.day, self._number * BLOCK_LEAVES + within, path)
+        return TreePlace(self._row.day, self._number * BLOCK_LEAVES + within, path)
 
     def _go_to(self, leaf: bytes) -> None:
         """Read the block that has the leaf if any has: the last one that does not begin behind it."""

@@ -34,6 +34,7 @@ def test_without_a_key_the_page_says_so(cast: Cast) -> None:
 def test_a_client_is_downloaded_as_it_is_in_the_documentation(client: Client) -> None:
     assert sorted(CLIENT_FILES) == [
         "countinghouse.mjs", "countinghouse.py", "countinghouse_otlp.py", "countinghouse_web.py",
+        "verify_invoice.py",
     ]  # fmt: skip
     for name, media_type in (("countinghouse.py", "text/x-python"), ("countinghouse.mjs", "text/javascript")):
         answer = client.get(f"/clients/{name}")

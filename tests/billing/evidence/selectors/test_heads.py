@@ -7,7 +7,7 @@ import pytest
 
 from billing.domain.prices import Graduated, PerUnit, Tier
 from billing.evidence.domain.bundle import EventsShown
-from billing.evidence.selectors.heads import facts_of, head_of
+from billing.evidence.selectors.heads import basis_of, head_of
 from billing.services.invoicing.reissuing import reissue_invoice
 from tests.billing.evidence.evidence_world import invoiced_march, march
 from tests.billing.world import STAFF, close_month, first_invoice, make_plan, subscribe_tenant
@@ -22,7 +22,7 @@ def test_prices_and_meters_are_there_as_they_were_published() -> None:
     subscription = subscribe_tenant(plan=make_plan(usage={"calls": tiers}))
     first_invoice(subscription)
     invoice = close_month(subscription)
-    head = head_of(facts_of(invoice), {}, EventsShown.FULL)
+    head = head_of(basis_of(invoice), {}, EventsShown.FULL)
     [version] = head["plan_versions"]
     fee, usage = version["terms"]["prices"]
     assert fee == ["EUR", "", "flat", {"amount": "49"}]
@@ -41,7 +41,7 @@ def test_prices_and_meters_are_there_as_they_were_published() -> None:
 def test_what_takes_the_place_of_an_invoice_counts_what_that_had_counted() -> None:
     invoice = invoiced_march()
     again = reissue_invoice(invoice_id=invoice.pk, reason="Address", actor=STAFF, as_of=march(31) + timedelta(days=9))
-    known = {one.known_at for one in facts_of(again).spans}
+    known = {one.known_at for one in basis_of(again).spans}
     assert known == {invoice.computed_at}
 
 
@@ -50,5 +50,5 @@ def test_a_price_by_another_version_is_another_row_of_the_list() -> None:
     first_invoice(subscription)
     make_plan("pro", usage={"calls": PerUnit(Decimal("0.002"))})
     invoice = close_month(subscription)
-    facts = facts_of(invoice)
-    assert [version.number for version in facts.versions] == [1]  # subscriptions stay on theirs
+    basis = basis_of(invoice)
+    assert [version.number for version in basis.versions] == [1]  # subscriptions stay on theirs
