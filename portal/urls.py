@@ -93,6 +93,7 @@ tenant_pages = [
     path("invoices/statement/", statement.statement, name="statement"),
     path("invoices/<str:number>/", invoices.invoice, name="invoice"),
     path("invoices/<str:number>/pdf/", invoices.invoice_pdf, name="invoice_pdf"),
+    path("invoices/<str:number>/evidence/", invoice_files.invoice_evidence, name="invoice_evidence"),
     path("invoices/<str:number>/credit-note/", invoices.credit_note_pdf, name="credit_note_pdf"),
     path(
         "invoices/<str:number>/credit-notes/<str:note>/",

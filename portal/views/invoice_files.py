@@ -1,4 +1,4 @@
-"""Issued invoices as files: a table as CSV, and their PDFs as one archive."""
+"""Issued invoices as files: a table as CSV, their PDFs as one archive, and the evidence of one."""
 
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -7,17 +7,22 @@ from typing import Final
 
 from django.contrib import messages
 from django.db.models import QuerySet
-from django.http import HttpResponse, StreamingHttpResponse
+from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 
 from accounts.domain.roles import Capability
 from accounts.domain.zip_outlet import NO_TIME, ZipOutlet
+from accounts.errors import NotFoundError
 from billing.domain.money import to_major
+from billing.evidence.api.evidence import evidence_response
+from billing.evidence.domain.bundle import EventsShown
 from billing.models import Invoice
 from billing.selectors.invoicing.found_invoices import found_invoices, pdfs_of
+from billing.selectors.invoicing.invoices import issued_invoice
 from billing.selectors.issuer import issuers_day
 from metering.api.csv_renderer import csv_lines
+from metering.errors import EventsDeletedError, QueryTooLargeError
 from portal.access import Portal, SignedInRequest, tenant_page
 from portal.forms.invoices import InvoicesForm
 
@@ -46,6 +51,21 @@ def invoices_zip(request: SignedInRequest, portal: Portal) -> HttpResponse | Str
         address = reverse("portal:invoices", args=[portal.tenant.slug])
         return redirect(f"{address}?{request.GET.urlencode()}")
     return _streamed(_archive(pdfs_of(numbers)), portal, "application/zip", "zip")
+
+
+@tenant_page("invoices", Capability.MANAGE_BILLING)
+def invoice_evidence(request: SignedInRequest, portal: Portal, number: str) -> HttpResponse | StreamingHttpResponse:
+    """Stream all that an invoice was computed from; `?events=hashes` leaves the contents of events out."""
+    try:
+        invoice = issued_invoice(tenant_id=portal.tenant.pk, number=number)
+    except NotFoundError as error:
+        raise Http404 from error
+    shown = EventsShown.HASHES if request.GET.get("events") == EventsShown.HASHES else EventsShown.FULL
+    try:
+        return evidence_response(invoice, shown)
+    except (EventsDeletedError, QueryTooLargeError) as error:
+        messages.warning(request, error.detail)
+        return redirect("portal:invoice", portal.tenant.slug, number)
 
 
 def found(form: InvoicesForm, portal: Portal) -> QuerySet[Invoice]:

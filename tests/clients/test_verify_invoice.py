@@ -52,7 +52,7 @@ def test_it_runs_alone_outside_of_the_checkout_without_a_network(evidence: Evide
     )
     done = subprocess.run(
         [sys.executable, "-I", "-c", no_network, str(program), *written(tmp_path, evidence.full[SECOND])],
-        cwd=tmp_path, env={}, capture_output=True, text=True, check=False,
+        cwd=tmp_path, env={}, capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"^proved: 12 lines, 30 events, EUR 252.97$", done.stdout, re.MULTILINE), done.stdout

@@ -169,6 +169,7 @@ ROOMS = {
     "t/<slug:slug>/invoices/statement/": Room.TENANT_PAGE,
     "t/<slug:slug>/invoices/<str:number>/": Room.TENANT_PAGE,
     "t/<slug:slug>/invoices/<str:number>/pdf/": Room.TENANT_PAGE,
+    "t/<slug:slug>/invoices/<str:number>/evidence/": Room.TENANT_PAGE,
     "t/<slug:slug>/invoices/<str:number>/credit-note/": Room.TENANT_PAGE,
     "t/<slug:slug>/invoices/<str:number>/credit-notes/<str:note>/": Room.TENANT_PAGE,
     "t/<slug:slug>/invoices/<str:number>/pay/": Room.TENANT_PAGE,

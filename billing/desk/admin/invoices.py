@@ -2,8 +2,10 @@
 
 from typing import Any, ClassVar
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
 from django.utils import timezone
 from unfold.admin import TabularInline
 from unfold.decorators import action, display
@@ -22,11 +24,14 @@ from billing.desk.services.writing_invoices import write_invoice
 from billing.desk.services.writing_off import write_off_invoice
 from billing.domain.money import money_text
 from billing.domain.statuses import InvoiceStatus
+from billing.evidence.api.evidence import evidence_response
+from billing.evidence.domain.bundle import EventsShown
 from billing.models import Invoice, InvoiceHold
 from billing.selectors.issuer import issuers_time_zone
 from billing.selectors.write_offs import unwritten_minor
 from billing.services.invoicing.going_back import end_hold
 from metering.domain.periods import local_day
+from metering.errors import EventsDeletedError, QueryTooLargeError
 
 admin.site.unregister(Invoice)
 
@@ -57,7 +62,7 @@ class InvoiceDeskAdmin(InvoiceAdmin):
         *InvoiceAdmin.actions_detail[:-1],
         {
             **InvoiceAdmin.actions_detail[-1],
-            "items": [*InvoiceAdmin.actions_detail[-1]["items"], "write_off", "end_hold"],
+            "items": [*InvoiceAdmin.actions_detail[-1]["items"], "write_off", "end_hold", "evidence"],
         },
     ]
     actions_list: ClassVar[list[Any]] = [*InvoiceAdmin.actions_list, "write_invoice"]
@@ -71,6 +76,7 @@ class InvoiceDeskAdmin(InvoiceAdmin):
         is_open = (is_overdue or is_given_up) and unwritten_minor(obj) > 0
         is_held = obj.status == InvoiceStatus.FINALIZED and InvoiceHold.objects.filter(invoice=obj).exists()
         names = ({"write_off"} if is_open else set()) | ({"end_hold"} if is_held else set())
+        names |= set() if obj.status == InvoiceStatus.DRAFT else {"evidence"}
         return super().offered(obj) | names
 
     @action(description="Write an invoice", permissions=["write"], icon="edit_document", url_path="write-invoice")
@@ -124,6 +130,16 @@ class InvoiceDeskAdmin(InvoiceAdmin):
                 button="Ask for approval" if waits else "Write it off",
             ),
         )
+
+    @action(description="Evidence", permissions=["look"], icon="verified")
+    def evidence(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        """Return what the invoice was computed from as a file, with hashes in place of the customer's events."""
+        invoice: Any = found_or_404(Invoice.objects.issued().select_related("tenant"), object_id)
+        try:
+            return evidence_response(invoice, EventsShown.HASHES)
+        except (EventsDeletedError, QueryTooLargeError) as error:
+            messages.warning(request, error.detail)
+            return redirect(self.page_of(invoice))
 
     @action(description="End the hold", permissions=["write_off"], icon="play_circle")
     def end_hold(self, request: HttpRequest, object_id: str) -> HttpResponse:

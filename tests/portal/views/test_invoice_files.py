@@ -1,18 +1,20 @@
 """The filter of invoices, their sums, and the files of what it finds."""
 
 import io
+import json
 import zipfile
 
 import pytest
 from django.http import HttpResponse, StreamingHttpResponse
 from django.test import Client
 
+from billing.evidence.services import bundles
 from billing.models import Invoice
 from billing.services.documents.deliveries import deliver_documents
 from billing.services.invoicing.staff_actions import void_invoice
 from portal.views import invoice_files
 from tests.billing.world import STAFF
-from tests.portal.conftest import NOW, Cast
+from tests.portal.conftest import NOW, Cast, signed_in
 from tests.portal.views.test_invoices import issue_march, subscribe_acme
 from tests.portal.views.test_pricing import shown
 
@@ -87,3 +89,25 @@ def test_another_tenants_invoices_are_in_no_file(cast: Cast, client: Client, num
 
     assert whole(client.get("/t/rival/invoices.csv")).count(b"\n") == 1
     assert client.get("/t/acme/invoices.csv").status_code == 404
+
+
+def test_the_evidence_of_an_invoice_is_a_file_for_those_who_manage_billing(
+    alice: Client, cast: Cast, numbers: list[str]
+) -> None:
+    path = f"/t/acme/invoices/{numbers[-1]}/evidence/"
+    page = alice.get(f"/t/acme/invoices/{numbers[-1]}/").content.decode()
+    assert path in page
+    assert "/clients/verify_invoice.py" in page
+    full, hashes = (json.loads(whole(alice.get(f"{path}{query}"))) for query in ("", "?events=hashes"))
+    assert (full["head"]["invoice"], full["head"]["events"]) == (numbers[-1], "full")
+    assert hashes["head"]["events"] == "hashes"
+    assert signed_in(cast.vera).get(path).status_code == 403
+    assert alice.get("/t/acme/invoices/INV-2026-999999/evidence/").status_code == 404
+
+
+def test_evidence_that_is_too_large_is_refused_with_a_sentence(
+    alice: Client, numbers: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bundles, "EVENTS_MAX", 0)
+    answer = alice.get(f"/t/acme/invoices/{numbers[-1]}/evidence/", follow=True)
+    assert "The invoice has more than 0 events." in shown(answer)

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from config.workbench.demo.operations import queue_proofs
 from config.workbench.demo.steps import seed_demo
+from metering.proofs.services.jobs import run_signing
 from metering.services.partitions import ensure_partitions_around
 
 HISTORY_DAYS = 190
@@ -32,6 +33,7 @@ class Command(BaseCommand):
         as_of = timezone.now()
         ensure_partitions_around(as_of=as_of, backfill_days=HISTORY_DAYS)
         added = seed_demo(seed=options["seed"], as_of=as_of, credentials_file=settings.DEMO_FILE)
+        run_signing(started_by="the demo", as_of=as_of)
         queue_proofs()
         if options["verbosity"]:
             for slug, events in added.items():
