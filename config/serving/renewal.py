@@ -16,8 +16,10 @@ from django.utils import timezone
 from accounts.domain.reach import WayIn, way_in
 from accounts.selectors.api_keys import renew_principals
 from accounts.services.key_use import write_key_use
+from metering.domain.limit_policy import EVENT_AHEAD_MAX
 from metering.selectors.catalog import renew_catalog
 from metering.selectors.limits import anchors_in_use, renew_tenant_limits
+from metering.services.partitions import ensure_partitions_of
 
 # Less than half of a memory's age: one turn may fail.
 EVERY: Final = timedelta(milliseconds=300)
@@ -66,10 +68,12 @@ def write_uses() -> None:
 
 
 def renew() -> None:
-    """Renew everything once."""
+    """Renew everything once. The months in which events may be now have their partitions afterwards."""
+    now = timezone.now()
     with way_in(WayIn.SIGN_IN):
-        renew_principals(timezone.now())
+        renew_principals(now)
         as_of, anchors = anchors_in_use()
     with way_in(WayIn.INGEST):
         renew_catalog()
+        ensure_partitions_of(days={now.date(), (now + EVENT_AHEAD_MAX).date()})
         renew_tenant_limits(as_of, anchors)

@@ -11,7 +11,6 @@ the first request of each place goes the long way.
 from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import datetime
-from http import HTTPStatus
 from time import perf_counter_ns
 from typing import Any, Final, cast
 
@@ -83,7 +82,7 @@ class _Call:
 
     def __init__(self, view_class: type[Any]) -> None:
         view = view_class()
-        self.success_status = int(view.success_status)
+        self.statuses = view.statuses
         self._view_class = view_class
         self._authenticators = view.get_authenticators()
         self._permissions = view.get_permissions()
@@ -152,7 +151,7 @@ class ShortWay:
         if call is None or not _is_ordinary(environ):
             return None
         learned = self._learned.get(_place_of(environ))
-        if learned is None or call.success_status not in learned:
+        if learned is None:
             return None
         context = copy_context()
         try:
@@ -170,7 +169,7 @@ class ShortWay:
         """Keep what middleware added to the long way's response to an ordinary request."""
         status, headers, _ = answer
         call = self._calls.get(environ["PATH_INFO"])
-        if call is None or status not in (call.success_status, HTTPStatus.TOO_MANY_REQUESTS):
+        if call is None or status not in call.statuses:
             return
         if not _is_ordinary(environ) or len(self._learned) >= PLACES_MAX:
             return

@@ -91,7 +91,7 @@ class AuthorizeView(ApiView):
 
     scopes: ClassVar[dict[str, Scope]] = {"POST": Scope.EVENTS_WRITE}
     parser_classes = [RawJSONParser]
-    success_status = HTTPStatus.OK
+    statuses = frozenset({HTTPStatus.OK, HTTPStatus.TOO_MANY_REQUESTS})
 
     @extend_schema(
         operation_id="authorize_request",

@@ -74,7 +74,7 @@ class EventsView(ApiView):
     body_bytes_max = BATCH_BYTES_MAX
     scopes: ClassVar[dict[str, Scope]] = {"GET": Scope.USAGE_READ, "POST": Scope.EVENTS_WRITE}
     parser_classes = [RawJSONParser, OtherFormsParser]
-    success_status = HTTPStatus.CREATED
+    statuses = frozenset({HTTPStatus.CREATED})
 
     def get_renderers(self) -> list[BaseRenderer]:
         """Return the formats: lists are streamed as NDJSON and CSV, too."""

@@ -21,15 +21,19 @@ class NotOrdinaryError(Exception):
 
 
 class OrdinaryCall(Protocol):
-    """A view whose `post` has a short way. The request is authenticated, permitted and parsed."""
+    """A view whose `post` has a short way. The request is authenticated, permitted and parsed.
 
-    success_status: HTTPStatus
+    `statuses` are those that the short way may say. If one of several is not known yet, a request that was stored
+    begins again on the long way with the same id, so that call allows a known event as it allowed the new one.
+    """
+
+    statuses: frozenset[HTTPStatus]
 
     def work_of(self, request: Request, as_of: datetime) -> RoundReport | RoundQuestion:
         """Return the request as work for a round. Raises `NotOrdinaryError` or what the long way raises."""
 
     def response_to(self, request: Request, work: RoundReport | RoundQuestion, outcome: Outcome) -> Response:
-        """Return the response of `success_status`, or raise the 429."""
+        """Return the response of success, or raise the 429."""
 
 
 def required(work: Work | None) -> Work:
