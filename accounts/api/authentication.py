@@ -121,8 +121,9 @@ class StaffSessionAuthentication(SessionAuthentication):
 
 def principal_of(request: Request) -> Principal:
     """Return the key that calls. Raises 401 if there is none."""
-    if isinstance(request.auth, Principal):
-        return request.auth
+    principal = request.auth
+    if isinstance(principal, Principal):
+        return principal
     raise NotAuthenticatedError("Give a key as Authorization: Bearer, or as X-Api-Key.")
 
 

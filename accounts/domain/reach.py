@@ -5,8 +5,8 @@ Only the outermost layer opens a way in: middleware, views, commands and the tas
 """
 
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from contextvars import ContextVar
+from contextlib import AbstractContextManager
+from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
@@ -50,14 +50,26 @@ def current_reach() -> Reach:
     return _now.get() or _of_process[0]
 
 
-@contextmanager
-def reaching(reach: Reach) -> Iterator[None]:
-    """Use exactly this reach in the block, and restore the one before afterwards."""
-    before = _now.set(reach)
-    try:
-        yield
-    finally:
-        _now.reset(before)
+class _Reaching(AbstractContextManager[None]):
+    """A block with a reach of its own. Each request enters some, so this is no generator."""
+
+    __slots__ = ("_before", "_reach")
+
+    def __init__(self, reach: Reach) -> None:
+        self._reach = reach
+        self._before: Token[Reach | None] | None = None
+
+    def __enter__(self) -> None:
+        self._before = _now.set(self._reach)
+
+    def __exit__(self, *_error: object) -> None:
+        assert self._before is not None, "a block is entered before it is left"
+        _now.reset(self._before)
+
+
+def reaching(reach: Reach) -> AbstractContextManager[None]:
+    """Use exactly this reach in the block, and restore the one before afterwards. Each block enters it once."""
+    return _Reaching(reach)
 
 
 def way_in(way: WayIn) -> AbstractContextManager[None]:

@@ -51,10 +51,14 @@ def find_principal(presented: str, as_of: datetime) -> Principal | None:
     """
     if has_token_shape(presented):
         return _principal_of_token(presented, as_of)
-    parsed = parse_key(presented)
-    if parsed is None:
-        return None
-    return _unless_expired(_principals.recall(parsed.digest, as_of) or _read(as_of, digest=parsed.digest), as_of)
+    # A key that is remembered was parsed when it was read.
+    principal = _principals.recall(digest_of(presented), as_of) if presented.isascii() else None
+    if principal is None:
+        parsed = parse_key(presented)
+        if parsed is None:
+            return None
+        principal = _read(as_of, digest=parsed.digest)
+    return _unless_expired(principal, as_of)
 
 
 def _principal_of_token(text: str, as_of: datetime) -> Principal | None:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import IO, Any, Final, Protocol
 
 _CGI_NAMES: Final = frozenset({"content-type", "content-length"})
@@ -74,14 +75,18 @@ def _variables_of(headers: Headers) -> Mapping[str, str]:
     return dict(_joined(items))
 
 
+@lru_cache(maxsize=512)
+def _variable_of(name: str) -> str:
+    variable = name.upper().replace("-", "_")
+    return variable if name in _CGI_NAMES else f"HTTP_{variable}"
+
+
 def _joined(items: Iterable[tuple[str, str]]) -> dict[str, str]:
     variables: dict[str, str] = {}
     for name, value in items:
         if "_" in name:
             continue
-        variable = name.upper().replace("-", "_")
-        if name not in _CGI_NAMES:
-            variable = f"HTTP_{variable}"
+        variable = _variable_of(name)
         before = variables.get(variable)
         separator = "; " if name == "cookie" else ", "
         variables[variable] = value if before is None else f"{before}{separator}{value}"

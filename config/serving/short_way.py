@@ -12,18 +12,18 @@ from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import datetime
 from time import perf_counter_ns
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from django.core.exceptions import SynchronousOnlyOperation
 from django.core.handlers.wsgi import WSGIRequest
-from django.http import HttpResponse
 from django.utils import timezone
 from rest_framework.request import Request
 
 from accounts.api.authentication import principal_of
 from accounts.api.bounds import refusal_of
 from accounts.api.middleware import HEADER, log_request, name_request
-from accounts.api.problems import render_problem
+from accounts.api.problems import problem_body
+from accounts.api.renderers import encode_json
 from accounts.database.line import Line
 from accounts.domain.reach import WayIn
 from accounts.errors import ProblemError
@@ -74,6 +74,7 @@ class _Asked:
     inner: WSGIRequest
     view: OrdinaryCall
     work: RoundReport | RoundQuestion
+    as_of: datetime
     started: int
 
 
@@ -111,27 +112,24 @@ class _Call:
         if not all(permission.has_permission(request, view) for permission in self._permissions):
             raise NotOrdinaryError
         self._parsers[0].parse(inner, MEDIA_TYPE, request.parser_context)
-        return _Asked(request, inner, view, view.work_of(request, as_of), started)
+        return _Asked(request, inner, view, view.work_of(request, as_of), as_of, started)
 
     def finish(self, asked: _Asked, outcome: Outcome, learned: dict[int, Headers]) -> Answer | None:
         """Return the response; None if it is one of a kind that this process has not seen the long way give."""
-        refusal = ""
         try:
-            told = asked.view.response_to(asked.request, asked.work, outcome)
-            response, body = cast("HttpResponse", told), self._renderer.render(told.data)
+            status, data, own = asked.view.response_to(asked.request, asked.work, outcome)
+            body, refusal = self._renderer.render(data), ""
         except ProblemError as error:
-            response = render_problem(asked.inner, error)
-            body = response.content
-            refusal = error.code
-        of_middleware = learned.get(response.status_code)
+            status, own, refusal = error.status, error.headers, error.code
+            body = encode_json(problem_body(asked.inner, error))
+        of_middleware = learned.get(status)
         if of_middleware is None:
             return None
         if refusal:
-            note_refusal(key_id=principal_of(asked.request).key_id, code=refusal, as_of=timezone.now())
-        own = [item for item in response.items() if item[0].lower() in OWN_HEADERS]
+            note_refusal(key_id=asked.work.api_key_id, code=refusal, as_of=asked.as_of)
         length, request_id = ("Content-Length", str(len(body))), (HEADER, asked.inner.request_id)  # type: ignore[attr-defined]
-        log_request(asked.inner, response.status_code, asked.started)
-        return response.status_code, [*of_middleware, *own, length, request_id], body
+        log_request(asked.inner, status, asked.started)
+        return int(status), [*of_middleware, *own.items(), length, request_id], body
 
 
 class ShortWay:

@@ -28,7 +28,7 @@ from accounts.domain.principal import Principal, TenantFacts
 from accounts.domain.reach import WayIn, way_in
 from accounts.domain.scopes import Scope
 from accounts.errors import FieldError, MalformedBodyError
-from metering.api.ordinary import required
+from metering.api.ordinary import Told, required
 from metering.api.rate_limit_headers import limits_body, rate_limit_headers, refusal_error
 from metering.api.reporting import rules_for
 from metering.domain.event_input import parse_event
@@ -113,7 +113,7 @@ class AuthorizeView(ApiView):
         with way_in(WayIn.INGEST):
             decide = recorded_decision if asked.is_recorded else check_limits
             decision = decide(principal=principal, tenant=asked.tenant, event=asked.event, as_of=as_of)
-        return authorized_response(decision, asked.event.id if asked.is_recorded else None, as_of)
+        return authorized(decision, asked.event.id if asked.is_recorded else None, as_of).as_response()
 
     def work_of(self, request: Request, as_of: datetime) -> RoundReport | RoundQuestion:
         """Return the request as work for a round."""
@@ -126,12 +126,12 @@ class AuthorizeView(ApiView):
             )
         return required(question_for_round(principal=principal, tenant=asked.tenant, event=asked.event, as_of=as_of))
 
-    def response_to(self, request: Request, work: RoundReport | RoundQuestion, outcome: Outcome) -> Response:  # noqa: ARG002 - the protocol's
+    def response_to(self, request: Request, work: RoundReport | RoundQuestion, outcome: Outcome) -> Told:  # noqa: ARG002 - the protocol's
         """Return the response after the round. Raises the 429."""
         assert work.claim is not None, "an authorization is decided by limits"
         assert outcome.decision is not None, "an authorization is decided by limits"
         event_id = work.event.id if isinstance(work, RoundReport) else None
-        return authorized_response(outcome.decision, event_id, work.claim.as_of)
+        return authorized(outcome.decision, event_id, work.claim.as_of)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,12 +166,12 @@ def recorded_decision(*, principal: Principal, tenant: TenantFacts, event: Parse
     return authorize(principal=principal, tenant=tenant, event=event, as_of=as_of).decision
 
 
-def authorized_response(decision: Decision, event_id: str | None, as_of: datetime) -> Response:
+def authorized(decision: Decision, event_id: str | None, as_of: datetime) -> Told:
     """Return the response to a request that may pass. Raises the 429 of one that may not."""
     if not decision.is_allowed:
         raise refusal_error(decision, as_of)
-    body = {"allowed": True, "event_id": event_id, "limits": limits_body(decision.limits)}
-    return Response(body, headers=rate_limit_headers(decision.limits, as_of))
+    body: dict[str, object] = {"allowed": True, "event_id": event_id, "limits": limits_body(decision.limits)}
+    return Told(HTTPStatus.OK, body, rate_limit_headers(decision.limits, as_of))
 
 
 def tenant_named_in(request: Request, members: Mapping[str, Any]) -> TenantFacts:

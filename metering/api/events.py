@@ -48,7 +48,7 @@ from metering.api.events_schema import (
     StoredEventSchema,
 )
 from metering.api.ledger_access import readable_ledger
-from metering.api.ordinary import NotOrdinaryError, required
+from metering.api.ordinary import NotOrdinaryError, Told, required
 from metering.api.parameters import API_KEY_PARAMETER, BOM_PARAMETER, api_key_of, instant_of, require_span, text_of
 from metering.api.reporting import (
     batch_response,
@@ -56,6 +56,7 @@ from metering.api.reporting import (
     reports_of_service,
     single_response,
     store_reports,
+    stored_event,
 )
 from metering.domain.event_input import parse_event
 from metering.domain.events import Rejection
@@ -130,10 +131,10 @@ class EventsView(ApiView):
         )
         return required(work)
 
-    def response_to(self, request: Request, work: RoundReport, outcome: Outcome) -> Response:
+    def response_to(self, request: Request, work: RoundReport, outcome: Outcome) -> Told:
         """Return the response after the round."""
         over = over_quotas_after_round(work.watched, outcome.used, tenant_of(request))
-        return single_response(request, work.event.id, ReportOutcome(1, 0, (), over))
+        return stored_event(request, work.event.id, over, is_new=True)
 
     @extend_schema(
         operation_id="list_events",

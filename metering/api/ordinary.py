@@ -4,9 +4,11 @@ A request is ordinary if all that can be said to it is yes, or 429. Every other 
 says every error, with the same bytes.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from http import HTTPStatus
-from typing import Protocol, TypeVar
+from types import MappingProxyType
+from typing import NamedTuple, Protocol, TypeVar
 
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -14,6 +16,18 @@ from rest_framework.response import Response
 from metering.domain.rounds import Outcome, RoundQuestion, RoundReport
 
 Work = TypeVar("Work")
+
+
+class Told(NamedTuple):
+    """A response of success, as both ways say it: its status, its data and its own headers."""
+
+    status: int
+    data: dict[str, object]
+    headers: Mapping[str, str] = MappingProxyType({})
+
+    def as_response(self) -> Response:
+        """Return it for the long way."""
+        return Response(self.data, status=self.status, headers=dict(self.headers))
 
 
 class NotOrdinaryError(Exception):
@@ -32,7 +46,7 @@ class OrdinaryCall(Protocol):
     def work_of(self, request: Request, as_of: datetime) -> RoundReport | RoundQuestion:
         """Return the request as work for a round. Raises `NotOrdinaryError` or what the long way raises."""
 
-    def response_to(self, request: Request, work: RoundReport | RoundQuestion, outcome: Outcome) -> Response:
+    def response_to(self, request: Request, work: RoundReport | RoundQuestion, outcome: Outcome) -> Told:
         """Return the response of success, or raise the 429."""
 
 

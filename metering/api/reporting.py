@@ -20,6 +20,7 @@ from accounts.domain.principal import TenantFacts
 from accounts.domain.reach import WayIn, way_in
 from accounts.errors import FieldError, MalformedBodyError, NotFoundError, ProblemError
 from metering.api.ledger_access import require_may_write
+from metering.api.ordinary import Told
 from metering.domain.events import IngestRules, ParsedEvent, Rejection
 from metering.domain.limit_policy import EVENT_AHEAD_MAX
 from metering.domain.over_quota import OverQuota
@@ -130,9 +131,7 @@ def batch_response(request: Request, outcome: ReportOutcome, strangers: Sequence
 def single_response(request: Request, event_id: str | None, outcome: ReportOutcome) -> Response:
     """Return 201 for a stored event, 200 for a known one, else the problem."""
     if not outcome.rejected:
-        is_new = bool(outcome.accepted)
-        body: dict[str, object] = {"id": event_id, "status": "accepted" if is_new else "duplicate"}
-        return Response(body | over_quota_member(request, outcome.over_quota), status=201 if is_new else 200)
+        return stored_event(request, event_id, outcome.over_quota, is_new=bool(outcome.accepted)).as_response()
     [rejection] = outcome.rejected
     if rejection.code == EventConflictError.code:
         return problem_response(request, EventConflictError(rejection.detail))
@@ -141,6 +140,12 @@ def single_response(request: Request, event_id: str | None, outcome: ReportOutco
     kind = MalformedBodyError if rejection.code in FORM_CODES else EventRefusedError
     refused = FieldError(rejection.pointer, rejection.code, rejection.detail)
     return problem_response(request, kind(rejection.detail, field_errors=(refused,), code=rejection.code))
+
+
+def stored_event(request: Request, event_id: str | None, over: Sequence[OverQuota], *, is_new: bool) -> Told:
+    """Return 201 for a new event, 200 for a known one."""
+    body: dict[str, object] = {"id": event_id, "status": "accepted" if is_new else "duplicate"}
+    return Told(201 if is_new else 200, body | over_quota_member(request, over))
 
 
 def over_quota_member(request: Request, over_quota: Sequence[OverQuota]) -> dict[str, object]:

@@ -25,7 +25,7 @@ class Contribution(NamedTuple):
 
 def rules_counting_at(rules: Iterable[MeterRule], received_at: datetime) -> tuple[MeterRule, ...]:
     """Return the rules that count an event received then: a meter begins some seconds after its creation."""
-    return tuple(rule for rule in rules if rule.counts_from <= received_at)
+    return tuple([rule for rule in rules if rule.counts_from <= received_at])
 
 
 def contributions(event: ParsedEvent, rules: Iterable[MeterRule]) -> list[Contribution]:

@@ -12,6 +12,8 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
+import msgspec
+
 from metering.domain.ledger import CounterKey, Ledger
 from metering.domain.limit_scopes import SUBJECTS_SCOPE, event_type_scope, subject_scope
 from metering.domain.limits import BURST_MAX, RATE_MAX, Bucket, LimitState, take
@@ -168,8 +170,7 @@ class LimitPolicy:
         return tuple(one for quota in self.quotas for one in quota.of_subjects(named))
 
 
-@dataclass(frozen=True, slots=True)
-class CounterClaim:
+class CounterClaim(msgspec.Struct, frozen=True):
     """The amount that a request takes of one quota's counter. `held` is the part of it that is held and not used.
 
     A commit moves what was held to what is used: it takes nothing, and a negative amount of what is held.
@@ -190,8 +191,7 @@ class CounterClaim:
         return self.quota.is_hard and self.amount > 0
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(msgspec.Struct, frozen=True):
     """The amounts that one request takes: `cost` tokens of each throttle, and an amount of each quota it affects.
 
     `held_until` is when what the claim holds expires.
@@ -235,8 +235,7 @@ class LimitLevels:
     is_checked: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True):
     """Whether the request may pass, and what is left of each limit afterwards.
 
     `refusal`, `refused_by` and `wait_microseconds` are those of the limit with the longest wait.

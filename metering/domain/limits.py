@@ -7,7 +7,8 @@ numbers in Lua, while `burst` is at most `BURST_MAX`. See `docs/algorithms/limit
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from decimal import ROUND_FLOOR, Decimal
+from decimal import Decimal
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 MICRO: Final = 1_000_000
@@ -103,17 +104,25 @@ def retry_after(microseconds: int) -> str:
 
 def rate_limit_policy_header(states: Sequence[LimitState]) -> str:
     """Format `RateLimit-Policy`, as in `"throttle";q=100;w=1, "quota";q=10000;w=2592000`."""
-    return ", ".join(f"{_quoted(state.name)};q={_integer(state.limit)};w={state.window_seconds}" for state in states)
+    return ", ".join([_policy(state.name, state.limit, state.window_seconds) for state in states])
+
+
+@lru_cache(maxsize=1024)
+def _policy(name: str, limit: Decimal, window_seconds: int) -> str:
+    return f"{_quoted(name)};q={_integer(limit)};w={window_seconds}"
 
 
 def rate_limit_header(states: Sequence[LimitState], as_of: datetime) -> str:
     """Format `RateLimit`, as in `"throttle";r=99;t=1, "quota";r=8123;t=86400`."""
     return ", ".join(
-        f"{_quoted(state.name)};r={_integer(state.remaining)};t={seconds_until(state.resets_at, as_of)}"
-        for state in states
+        [
+            f"{_quoted(state.name)};r={_integer(state.remaining)};t={seconds_until(state.resets_at, as_of)}"
+            for state in states
+        ]
     )
 
 
+@lru_cache(maxsize=1024)
 def _quoted(name: str) -> str:
     """Return a structured-field string (RFC 9651): printable ASCII, others as `?`."""
     printable = "".join(character if " " <= character <= "~" else "?" for character in name)
@@ -123,5 +132,6 @@ def _quoted(name: str) -> str:
 
 def _integer(quantity: Decimal) -> int:
     """Return a quantity as a header's integer: rounded down, and 0 if it is negative."""
-    bounded = min(max(quantity, Decimal(0)), Decimal(_HEADER_INTEGER_MAX))
-    return int(bounded.to_integral_value(rounding=ROUND_FLOOR))
+    if quantity <= 0:
+        return 0
+    return _HEADER_INTEGER_MAX if quantity > _HEADER_INTEGER_MAX else int(quantity)

@@ -5,7 +5,7 @@ a reservation occurs when it was made, so it counts in the period whose quota wa
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import msgspec
+from msgspec.structs import replace
 
 from metering.domain.canonical import PropertyValue, canonical_number, content_hash_of_canonical
 from metering.domain.events import ParsedEvent
@@ -138,7 +139,7 @@ def event_with(event: ParsedEvent, quantity: Decimal) -> ParsedEvent:
     """Return the event with the quantity that was used, as the client would have sent it."""
     number = canonical_number(quantity)
     hashed = content_hash_of_canonical(event.type, None, number, event.subject, event.properties_json)
-    return msgspec.structs.replace(event, quantity=Decimal(number), content_hash=hashed)
+    return replace(event, quantity=Decimal(number), content_hash=hashed)
 
 
 def encode_holds(holds: Iterable[Hold]) -> str:
@@ -149,9 +150,7 @@ def encode_holds(holds: Iterable[Hold]) -> str:
 def decode_holds(text: str) -> tuple[Hold, ...]:
     """Read holds as they are stored."""
     return tuple(
-        msgspec.structs.replace(
-            hold, period_start=hold.period_start.astimezone(UTC), period_end=hold.period_end.astimezone(UTC)
-        )
+        replace(hold, period_start=hold.period_start.astimezone(UTC), period_end=hold.period_end.astimezone(UTC))
         for hold in _HOLDS.decode(text)
     )
 

@@ -6,7 +6,6 @@ the round.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Final, NamedTuple
@@ -26,8 +25,7 @@ _QUARTER_MINUTES: Final = 15
 _ENCODER: Final = msgspec.json.Encoder()
 
 
-@dataclass(frozen=True, slots=True)
-class RoundReport:
+class RoundReport(msgspec.Struct, frozen=True):
     """An event to store. `claim` is what it takes of limits that decide; None if it is stored whatever they say.
 
     `watched` are the hard quotas that count such an event: a claim that takes nothing.
@@ -44,16 +42,14 @@ class RoundReport:
     watched: Claim | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RoundQuestion:
+class RoundQuestion(msgspec.Struct, frozen=True):
     """Whether a claim would pass now."""
 
     api_key_id: UUID
     claim: Claim
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """The event is stored, or was before; or the decision says that it is not. None: no limit was to decide.
 
     `used` are the levels of what was watched, in the claim's order, after the round; None if one is unknown.
@@ -101,7 +97,8 @@ class RoundLedgers:
         if number is None:
             self.ledgers.append(ledger)
             number = self._halves[half] = len(self.ledgers)
-        return number if self.ledgers[number - 1] == ledger else None
+        known = self.ledgers[number - 1]
+        return number if known is ledger or known == ledger else None
 
 
 class RoundLimits:

@@ -18,13 +18,14 @@ class Catalog:
     """All event types and meters at one moment.
 
     `rules` has all versions of the meters, each meter's in their order; `latest` the last one of each; `formulas` those
-    with a formula, by event type.
+    with a formula, and `in_rollups` those that the rollups keep, by event type.
     """
 
     event_types: frozenset[str]
     rules: tuple[MeterRule, ...]
     latest: tuple[MeterRule, ...]
     formulas: Mapping[str, Sequence[MeterRule]]
+    in_rollups: Mapping[str, Sequence[MeterRule]]
 
 
 _CATALOG: Final = "catalog"
@@ -55,11 +56,15 @@ def _read() -> Catalog:
     formulas: dict[str, list[MeterRule]] = {}
     for rule in (rule for rules in by_meter for rule in rules if rule.formula is not None):
         formulas.setdefault(rule.event_type, []).append(rule)
+    in_rollups: dict[str, list[MeterRule]] = {}
+    for rule in (rule for rules in by_meter for rule in rules if rule.aggregation.is_mergeable):
+        in_rollups.setdefault(rule.event_type, []).append(rule)
     return Catalog(
         event_types=frozenset(EventType.objects.values_list("code", flat=True)),
         rules=tuple(rule for rules in by_meter for rule in rules),
         latest=tuple(rules[-1] for rules in by_meter),
         formulas=formulas,
+        in_rollups=in_rollups,
     )
 
 
@@ -111,6 +116,11 @@ def formulas_by_event_type() -> Mapping[str, Sequence[MeterRule]]:
 def rules_in_rollups() -> tuple[MeterRule, ...]:
     """Return all versions of the meters that the rollups keep; usage of the others is read from the events."""
     return tuple(rule for rule in counting_rules() if rule.aggregation.is_mergeable)
+
+
+def rules_in_rollups_of(event_type: str) -> Sequence[MeterRule]:
+    """Return those of one event type."""
+    return catalog().in_rollups.get(event_type, ())
 
 
 def levels_are_metered() -> bool:

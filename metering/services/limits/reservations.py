@@ -10,13 +10,14 @@ dies between the two leaves limits too strict, until the reservation expires, an
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Final, TypeVar
 from uuid import UUID
 
 from django.db import IntegrityError, OperationalError, transaction
+from msgspec.structs import replace
 from psycopg.errors import DeadlockDetected, UniqueViolation
 
 from accounts.domain.actor import Actor

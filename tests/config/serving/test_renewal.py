@@ -17,6 +17,7 @@ from config.serving.renewal import Renewal, renew
 from metering.models import UsagePlan, UsagePlanAssignment, UsagePlanQuota
 from metering.selectors import limits
 from metering.selectors.limits import anchors_in_use, forget_limits, renew_tenant_limits, tenant_limits
+from metering.services.partitions import forget_seen_partitions, has_seen_partition
 from tests.faults.durable import await_that
 from tests.metering.ledger_world import make_key, make_tenant
 from tests.metering.services.limits.limit_world import put_on_plan, quota_of
@@ -109,3 +110,10 @@ def test_the_thread_renews_all_by_the_ways_in_of_a_web_process(monkeypatch: pyte
     await_that(lambda: bool(renewed))
     renewal.stop()
     renew()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_month_of_now_is_known_to_have_a_partition_before_the_first_event() -> None:
+    forget_seen_partitions()
+    renew()
+    assert has_seen_partition(datetime.now(UTC))

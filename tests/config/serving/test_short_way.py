@@ -4,7 +4,7 @@ import asyncio
 import gzip
 import json
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -280,7 +280,7 @@ def test_the_short_way_says_what_the_long_way_says(settings: Settings) -> None:
     settings.ALLOWED_HOSTS = ["localhost"]
     short_way, twins = NotedShortWay(), (make_twin("one"), make_twin("two"))
     with time_machine.travel(NOW, tick=False):
-        differences = asyncio.run(compare(short_way, twins))
+        differences = asyncio.run(compare(short_way, twins, corpus()))
 
     assert differences == []
     taken = set(short_way.taken)
@@ -309,7 +309,23 @@ def test_the_short_way_says_what_the_long_way_says(settings: Settings) -> None:
         assert reconcile(ledgers=[ledger_of(one)]).is_clean
 
 
-async def compare(short_way: ShortWay, twins: Sequence[Twin]) -> list[str]:
+def test_a_process_that_has_only_refused_refuses_by_the_short_way_and_then_allows_once(settings: Settings) -> None:
+    settings.REDIS_URL = ""
+    settings.ALLOWED_HOSTS = ["localhost"]
+    short_way, twins = NotedShortWay(), (make_twin("one"), make_twin("two"))
+    refused = [Sent(f"refused {turn}", AUTHORIZE, event(f"r{turn}", quantity=9), "used up") for turn in range(4)]
+    allowed = [Sent(f"allowed {turn}", AUTHORIZE, event(f"a{turn}"), "limited") for turn in range(3)]
+    with time_machine.travel(NOW, tick=False):
+        differences = asyncio.run(compare(short_way, twins, [*refused, *allowed]))
+
+    assert differences == []
+    assert any(label.startswith("refused") for label in short_way.taken)
+    for one, two in zip(*(twin.tenants for twin in twins), strict=True):
+        assert stored_of(one.id) == stored_of(two.id)
+        assert reconcile(ledgers=[ledger_of(one)]).is_clean
+
+
+async def compare(short_way: ShortWay, twins: Sequence[Twin], requests: Iterable[Sent]) -> list[str]:
     """Send each request to both servers, and return those whose responses differ."""
     pools = [Pools(api=pool(name), pages=pool(f"{name} pages")) for name in ("short", "long")]
     patience = Patience(10, 32_768)
@@ -317,7 +333,7 @@ async def compare(short_way: ShortWay, twins: Sequence[Twin]) -> list[str]:
     without = Application(wsgi_application, pools[1], patience)
     short_way.start()
     differences = []
-    for sent in corpus():
+    for sent in requests:
         request_id = uuid4().hex
         told = [await told_by(app, sent, twin, request_id) for app, twin in zip((with_it, without), twins, strict=True)]
         if told[0] != told[1]:

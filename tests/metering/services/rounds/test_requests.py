@@ -37,5 +37,5 @@ def test_what_a_round_takes(settings: Settings, monkeypatch: pytest.MonkeyPatch)
     assert is_taken(free, is_limited=True)
     assert not is_taken(limited, is_limited=False)
     settings.REDIS_URL = ""
-    monkeypatch.setattr(requests, "rules_in_rollups", lambda: (MeterRule(1, "m", "http_request", MAX),))
+    monkeypatch.setattr(requests, "rules_in_rollups_of", lambda _type: (MeterRule(1, "m", "http_request", MAX),))
     assert not is_taken(limited, is_limited=False), "its quantities do not add up"

@@ -160,7 +160,7 @@ def test_what_a_round_cannot_answer_goes_alone_and_holds_no_other_back(observer:
     assert [caller.passes(NOW), other.passes(NOW)] == [[True], [True]]
     assert passed(store([report(caller, "known")])) == [True]
     late = report(caller, "late")
-    late = replace(late, ledger=replace(late.ledger, time_zone="Asia/Kolkata"))
+    late = msgspec.structs.replace(late, ledger=replace(late.ledger, time_zone="Asia/Kolkata"))
     asked = [
         report(caller, "new"),
         report(caller, "new"),
@@ -185,7 +185,7 @@ def test_what_a_round_cannot_answer_goes_alone_and_holds_no_other_back(observer:
 def test_a_round_that_fails_stores_nothing() -> None:
     caller = Caller(make_tenant("free"))
     broken = report(caller, "broken")
-    broken = replace(broken, event=msgspec.structs.replace(broken.event, properties_json=b"{"))
+    broken = msgspec.structs.replace(broken, event=msgspec.structs.replace(broken.event, properties_json=b"{"))
     with pytest.raises(psycopg.DataError):
         store([report(caller, "right"), broken])
     assert caller.events_stored() == 0
