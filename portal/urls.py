@@ -47,6 +47,7 @@ tenant_pages = [
     path("usage.csv", usage.usage_csv, name="usage_csv"),
     path("events/", events.events, name="events"),
     path("events/one/", events.event, name="event"),
+    path("events/refused/<int:verdict_id>/", events.event_refused, name="event_refused"),
     path("notices/", notices.notices, name="notices"),
     path("notices/<uuid:notice_id>/", notices.notice, name="notice"),
     path("alerts/", alerts.alerts, name="alerts"),

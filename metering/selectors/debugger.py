@@ -14,6 +14,7 @@ from uuid import UUID
 from django.db.models import Q
 
 from accounts.domain.pages import PageRequest, RowPosition
+from accounts.errors import NotFoundError
 from metering.domain.ledger import Ledger
 from metering.models import IngestVerdict, Verdict
 from metering.selectors.events import EventFilters, StoredEvent, event_by_id, events_page
@@ -25,20 +26,26 @@ _BIGINT_MAX: Final = (1 << 63) - 1
 
 @dataclass(frozen=True, slots=True)
 class SentEventFilters:
-    """The filters of sent events; an empty field does not filter. `event_id` is exact."""
+    """The filters of sent events; an empty field does not filter. `event_id` is exact.
+
+    The span is half-open, of when a stored event occurred and when a refused one was received.
+    """
 
     outcome: str = ""
     event_type: str = ""
     api_key_id: UUID | None = None
     event_id: str = ""
     source: str = ""
+    start: datetime | None = None
+    end: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SentEvent:
     """One event that was sent.
 
-    `source` is that of a CloudEvent; `quantity` is set for stored events, `code` and `detail` for the others.
+    `source` is that of a CloudEvent; `quantity` is set for stored events, `code`, `detail` and `verdict_id` for the
+    others.
     """
 
     at: datetime
@@ -51,6 +58,7 @@ class SentEvent:
     subject: str | None = None
     code: str = ""
     detail: str = ""
+    verdict_id: int | None = None
     is_voided: bool = False
     replaced_by: str | None = None
     amends: str | None = None
@@ -110,6 +118,16 @@ def sent_events(*, ledger: Ledger, filters: SentEventFilters, cursor: SentEventC
     return SentEventPage(tuple(row for row, _ in shown), next_cursor)
 
 
+def refused_event(*, tenant_id: UUID, verdict_id: int) -> IngestVerdict:
+    """Return one of the tenant's events that were not stored. Raises `NotFoundError`, also for another tenant's."""
+    verdict = None
+    if verdict_id <= _BIGINT_MAX:
+        verdict = IngestVerdict.objects.filter(tenant_id=tenant_id, pk=verdict_id).first()
+    if verdict is None:
+        raise NotFoundError("There is no such event.")
+    return verdict
+
+
 def newest_event(*, ledgers: Sequence[Ledger]) -> StoredEvent | None:
     """Return the latest event of these halves of the ledger, for the page that waits for a first event."""
     pages = (events_page(ledger=ledger, filters=EventFilters(), page=PageRequest(rows_max=1)) for ledger in ledgers)
@@ -121,13 +139,20 @@ def _stored(ledger: Ledger, filters: SentEventFilters, cursor: SentEventCursor, 
     if filters.outcome not in {"", ACCEPTED}:
         return []
     if not filters.event_id:
-        wanted = EventFilters(type=filters.event_type or None, api_key_id=filters.api_key_id)
+        wanted = EventFilters(
+            type=filters.event_type or None, api_key_id=filters.api_key_id, start=filters.start, end=filters.end
+        )
         return events_page(ledger=ledger, filters=wanted, page=PageRequest(limit, cursor.event)).rows
     event = event_by_id(ledger=ledger, event_id=filters.event_id, source=filters.source)
     if event is None or cursor.event is not None:
         return []
     is_wanted = filters.event_type in {"", event.type} and filters.api_key_id in {None, event.api_key_id}
-    return [event] if is_wanted else []
+    is_within = _is_within(event.occurred_at, filters)
+    return [event] if is_wanted and is_within else []
+
+
+def _is_within(at: datetime, filters: SentEventFilters) -> bool:
+    return (filters.start is None or filters.start <= at) and (filters.end is None or at < filters.end)
 
 
 def _refused(ledger: Ledger, filters: SentEventFilters, cursor: SentEventCursor, limit: int) -> list[IngestVerdict]:
@@ -148,6 +173,10 @@ def _refused(ledger: Ledger, filters: SentEventFilters, cursor: SentEventCursor,
         verdicts = verdicts.filter(event_id=filters.event_id)
     if filters.source:
         verdicts = verdicts.filter(source=filters.source)
+    if filters.start is not None:
+        verdicts = verdicts.filter(received_at__gte=filters.start)
+    if filters.end is not None:
+        verdicts = verdicts.filter(received_at__lt=filters.end)
     return list(verdicts.order_by("-received_at", "-id")[:limit])
 
 
@@ -177,6 +206,7 @@ def _of_verdict(verdict: IngestVerdict) -> SentEvent:
         source=verdict.source,
         code=verdict.code,
         detail=verdict.detail,
+        verdict_id=verdict.pk,
     )
 
 

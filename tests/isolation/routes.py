@@ -129,6 +129,7 @@ ROOMS = {
     "t/<slug:slug>/usage.csv": Room.TENANT_PAGE,
     "t/<slug:slug>/events/": Room.TENANT_PAGE,
     "t/<slug:slug>/events/one/": Room.TENANT_PAGE,
+    "t/<slug:slug>/events/refused/<int:verdict_id>/": Room.TENANT_PAGE,
     "t/<slug:slug>/notices/": Room.TENANT_PAGE,
     "t/<slug:slug>/notices/<uuid:notice_id>/": Room.TENANT_PAGE,
     "t/<slug:slug>/alerts/": Room.TENANT_PAGE,

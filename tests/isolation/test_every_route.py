@@ -349,6 +349,7 @@ def address(route: Route, target: Estate, *, slug: str = "") -> str:
         "<uuid:delivery_id>": str(target.delivery.pk),
         "<int:alert_id>": str(target.anomaly.pk),
         "<uuid:notice_id>": str(target.notice.pk),
+        "<int:verdict_id>": str(target.refusal.pk),
         "<uuid:question_id>": str(target.question.pk),
         "<int:position>": "1",
         "<slug:code>": target.invoice.subscription.plan_version.plan.code,

@@ -36,9 +36,10 @@ from metering.alerts.models import ThresholdAlert
 from metering.domain.budgets import BudgetScope, BudgetTerms
 from metering.domain.periods import Period
 from metering.domain.reservations import ReservationState
-from metering.models import Budget, Reservation
+from metering.models import Budget, IngestVerdict, Reservation, Verdict
 from metering.proofs.services.day_signing import sign_days
 from metering.services.budgets import create_budget
+from metering.services.verdicts import UnstoredEvent, record_verdicts
 from tests.billing.desk.rows import line_question
 from tests.billing.world import close_month, make_plan
 from tests.metering.alerts.anomaly_world import make_anomaly
@@ -69,6 +70,7 @@ class Estate:
     budget: Budget
     question: LineQuestion
     anomaly: ThresholdAlert
+    refusal: IngestVerdict
 
     @property
     def marks(self) -> list[str]:
@@ -88,6 +90,7 @@ class Estate:
             self.key.key.name,
             self.event_id,
             self.budget.pk,
+            self.refusal.event_id,
         ]
         people = [self.owner.email, self.viewer.user.email, self.invitation.email]
         documents = [self.invoice.pk, self.invoice.number, self.invoice.credit_note.number]
@@ -135,7 +138,8 @@ def make_estate(slug: str) -> Estate:
     people = (tenant, owner, membership, onlooker, invitation)
     question = line_question(invoice, asker=owner, asked_at=as_of)
     anomaly = make_anomaly(tenant, as_of - timedelta(hours=2))
-    made = (invoice, payment, export, reservation, delivery, notice, budget, question, anomaly)
+    refusal = make_refusal(tenant, as_of)
+    made = (invoice, payment, export, reservation, delivery, notice, budget, question, anomaly, refusal)
     return Estate(*people, key, event_id, *made)
 
 
@@ -155,6 +159,14 @@ def make_notice(tenant: Tenant, as_of: datetime) -> Notice:
     key = f"usage_alert:{tenant.slug}:{as_of.isoformat()}"
     notify_members([NewNotice(tenant.pk, "usage_alert", key, f"{tenant.name}: 80 % of the quota is used")], as_of=as_of)
     return Notice.objects.get(dedupe_key=key)
+
+
+def make_refusal(tenant: Tenant, as_of: datetime) -> IngestVerdict:
+    """Create the record of an event that was not stored."""
+    event_id = f"refused-of-{tenant.slug}"
+    refusal = UnstoredEvent(Verdict.REJECTED, event_id, "http_request", "quantity_invalid", "It is negative.")
+    record_verdicts(ledger=ledger_of(tenant), refusals=[refusal], api_key_id=None, request_id="", as_of=as_of)
+    return IngestVerdict.objects.get(event_id=event_id)
 
 
 def make_budget(tenant: Tenant, actor: Actor, as_of: datetime) -> Budget:

@@ -13,7 +13,15 @@ from accounts.models import Invitation, Membership
 from billing.models import Invoice
 from portal.urls import tenant_pages
 from tests.billing.desk.rows import line_question
-from tests.isolation.world import make_budget, make_delivery, make_export, make_invoice, make_notice, make_payment
+from tests.isolation.world import (
+    make_budget,
+    make_delivery,
+    make_export,
+    make_invoice,
+    make_notice,
+    make_payment,
+    make_refusal,
+)
 from tests.metering.alerts.anomaly_world import make_anomaly
 from tests.metering.ledger_world import LONG_AGO, make_key
 from tests.portal.conftest import NOW, Cast
@@ -25,6 +33,7 @@ LEAST_ROLE = {
     "events": Role.VIEWER,
     "connect": Role.VIEWER,
     "event": Role.VIEWER,
+    "event_refused": Role.VIEWER,
     "notices": Role.VIEWER,
     "notice": Role.VIEWER,
     "alerts": Role.VIEWER,
@@ -166,6 +175,7 @@ def addresses_of_acme(cast: Cast) -> Addresses:
         cast.acme.slug,
         {
             **dict.fromkeys(("budget_edit", "budget_pause", "budget_delete"), of_budget),
+            "event_refused": {"verdict_id": make_refusal(cast.acme, NOW).pk},
             "key": of_key,
             "notice": {"notice_id": make_notice(cast.acme, NOW).pk},
             "anomaly": {"alert_id": make_anomaly(cast.acme, NOW, key_id=key.pk).pk},

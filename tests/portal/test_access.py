@@ -98,7 +98,7 @@ def test_a_page_that_only_reads_takes_no_post(acme_pages: Addresses, alice: Clie
 
 def test_an_object_of_another_tenant_is_not_reached_through_ones_own(cast: Cast, acme_pages: Addresses) -> None:
     charlie = signed_in(cast.charlie)
-    of_an_object = {"key", "key_rotate", "key_revoke", "key_labels", "key_release"}
+    of_an_object = {"key", "event_refused", "key_rotate", "key_revoke", "key_labels", "key_release"}
     of_an_object |= {"member", "member_remove", "invitation_revoke"}
     for name in sorted(of_an_object | OF_AN_INVOICE):
         url = acme_pages.of(name).replace("/acme/", "/rival/")

@@ -1,8 +1,14 @@
 """The events behind a line of an invoice: what its meter had counted when the invoice was last computed."""
 
+from collections.abc import Collection
+from uuid import UUID
+
+from django.db.models import F, QuerySet
+
 from accounts.domain.pages import Page, PageRequest
 from accounts.errors import NotFoundError
 from billing.models import Invoice, InvoiceLine
+from billing.selectors.invoicing.invoices import ISSUED_STATUSES
 from metering.domain.periods import Span
 from metering.errors import EventsDeletedError
 from metering.selectors.catalog import meter_rules
@@ -44,3 +50,23 @@ def events_behind(*, line: InvoiceLine, page: PageRequest) -> Page[StoredEvent]:
         known_at=line.invoice.computed_at,
         page=page,
     )
+
+
+def lines_charging(*, tenant_id: UUID, event: StoredEvent, meter_ids: Collection[int]) -> QuerySet[InvoiceLine]:
+    """Return the lines of issued invoices that count a live event of the tenant by these meters, the oldest first.
+
+    A line counts what was known when its invoice was last computed: not an event that came later, nor one that was
+    voided by then. Corrections of a line count all events of its span.
+    """
+    lines: QuerySet[InvoiceLine] = InvoiceLine.objects.filter(
+        invoice__tenant=tenant_id,
+        invoice__status__in=ISSUED_STATUSES,
+        revision=F("invoice__revision"),
+        meter_id__in=list(meter_ids),
+        period_start__lte=event.occurred_at,
+        period_end__gt=event.occurred_at,
+        invoice__computed_at__gt=event.received_at,
+    )
+    if event.void is not None:
+        lines = lines.filter(invoice__computed_at__lte=event.void.voided_at)
+    return lines.select_related("invoice").order_by("invoice__finalized_at", "position")

@@ -1,21 +1,28 @@
 """The live debugger."""
 
+import json
 import re
 from datetime import timedelta
+from decimal import Decimal
 
+import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from accounts.domain.actor import Actor
+from billing.domain.prices import PerUnit
+from billing.services.subscriptions.subscribing import subscribe
 from metering.domain.ledger import Ledger
 from metering.models import Verdict
 from metering.selectors.debugger import SentEvent, SentEventCursor, SentEventFilters, sent_events
 from metering.selectors.ledgers import ledgers
 from metering.services.verdicts import UnstoredEvent, record_verdicts
 from metering.services.voids import void_event
+from tests.billing.world import close_month, first_invoice, make_plan
 from tests.metering.ledger_world import ledger_of, make_key, send
 from tests.metering.retention_world import let_go
-from tests.portal.conftest import NOW, Cast
+from tests.portal.conftest import NOW, Cast, signed_in
 
 HTMX = {"HX-Request": "true"}
 
@@ -101,7 +108,7 @@ def test_the_next_page_is_one_click_away_and_the_newest_too(cast: Cast, alice: C
 
     assert (len(first.context["rows"]), len(second.context["rows"])) == (50, 10)
     assert b"Newest" in second.content
-    assert b"hx-trigger" not in second.content  # only the first page watches
+    assert b"every 2s" not in second.content  # only the first page watches
 
 
 def test_a_hostile_cursor_begins_at_the_newest_event(cast: Cast, alice: Client) -> None:
@@ -196,3 +203,78 @@ def test_a_deleted_event_and_the_end_of_the_list_state_the_horizon(cast: Cast, a
 def test_an_empty_list_leads_to_the_first_steps(cast: Cast, alice: Client) -> None:
     assert b"No live events yet" in alice.get("/t/acme/events/").content
     assert b"No test events yet" in alice.get("/t/acme/events/?ledger=test").content
+
+
+def test_events_are_found_by_their_time_in_the_tenants_zone_or_with_an_offset(cast: Cast, alice: Client) -> None:
+    ledger = ledger_of(cast.acme)
+    for hours in (0, 1, 2):
+        at = (NOW - timedelta(hours=hours)).isoformat()
+        send(ledger, [{"id": f"h{hours}", "type": "http_request", "timestamp": at}], as_of=NOW)
+        _refuse(ledger, Verdict.REJECTED, f"r{hours}", "quantity_invalid", seconds_ago=3600 * hours)
+
+    def found(**asked: str) -> list[str]:
+        return sorted(row.event_id for row, _ in alice.get("/t/acme/events/", asked).context["rows"])
+
+    assert found(start="2026-03-10T12:30", end="2026-03-10T13:30") == ["h1", "r1"]  # Paris
+    assert found(start="2026-03-10T11:30:00Z", end="2026-03-10T12:30:00Z") == ["h1", "r1"]
+    assert found(start="2026-03-10T12:30:00Z") == ["h0", "r0"]
+    assert found(end="2026-03-10T10:30:01Z", type="http_request") == ["h2", "r2"]
+    assert found(event_id="h1", start="2026-03-10T12:30:00Z") == []
+    shown = alice.get("/t/acme/events/?start=2026-03-10T11:30:00Z").content.decode()
+    assert 'value="2026-03-10T12:30:00"' in shown
+
+
+@pytest.mark.parametrize("asked", ["start=yesterday", "start=2026-03-10T12:00&end=2026-03-10T12:00", "end=9999999"])
+def test_an_impossible_span_is_explained_and_filters_nothing(asked: str, cast: Cast, alice: Client) -> None:
+    _send_many(ledger_of(cast.acme), 1)
+
+    page = alice.get(f"/t/acme/events/?{asked}")
+
+    assert page.status_code == 200
+    assert page.context["form"].errors
+    assert len(page.context["rows"]) == 1
+
+
+def test_an_event_leads_to_its_key_its_meters_and_shows_its_json(cast: Cast, alice: Client) -> None:
+    key, _ = make_key(cast.acme, name="Gateway")
+    event = {"id": "e", "type": "http_request", "properties": {"cost": 12345678901234567890}}
+    send(ledger_of(cast.acme), [event], as_of=NOW, api_key_id=key.pk)
+
+    page = alice.get("/t/acme/events/one/?id=e")
+
+    assert f"/t/acme/keys/{key.pk}/" in page.content.decode()
+    assert [meter.name for meter in page.context["links"].meters] == ["API requests", "Bytes sent"]
+    for meter in page.context["links"].meters:
+        assert alice.get(meter.url).status_code == 200
+    raw = json.loads(page.context["raw"])
+    assert (raw["id"], raw["properties"], raw["void"]) == ("e", event["properties"], None)
+
+
+def test_an_invoiced_event_leads_to_its_line_only_for_those_who_see_invoices(cast: Cast, alice: Client) -> None:
+    at, began_at = NOW - timedelta(days=20), NOW - timedelta(days=35)
+    plan = make_plan(usage={"api_requests": PerUnit(Decimal(1))})
+    subscription = subscribe(tenant=cast.acme, plan_version=plan, actor=Actor.system("test"), as_of=began_at)
+    first_invoice(subscription)
+    send(ledger_of(cast.acme), [{"id": "e", "type": "http_request", "timestamp": at.isoformat()}], as_of=at)
+    invoice = close_month(subscription)
+
+    page = alice.get("/t/acme/events/one/?id=e").content.decode()
+
+    assert f"/t/acme/invoices/{invoice.number}/#line-1" in page
+    assert 'id="line-1"' in alice.get(f"/t/acme/invoices/{invoice.number}/").content.decode()
+    assert str(invoice.number) not in signed_in(cast.dora).get("/t/acme/events/one/?id=e").content.decode()
+
+
+def test_a_refused_event_is_opened_and_leads_to_the_stored_one(cast: Cast, alice: Client) -> None:
+    ledger = ledger_of(cast.acme)
+    _send_many(ledger, 1)
+    _refuse(ledger, Verdict.DUPLICATE, "e-000", "duplicate")
+    [refused] = [row for row, _ in alice.get("/t/acme/events/?outcome=duplicate").context["rows"]]
+    url = f"/t/acme/events/refused/{refused.verdict_id}/"
+
+    page = alice.get(url)
+
+    assert "Because of e-000." in page.content.decode()
+    assert page.context["stored"].id == "e-000"
+    assert signed_in(cast.charlie).get(url.replace("acme", "rival")).status_code == 404
+    assert alice.get(f"/t/acme/events/refused/{2**70}/").status_code == 404

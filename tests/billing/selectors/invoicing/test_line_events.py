@@ -10,7 +10,8 @@ from accounts.errors import NotFoundError
 from accounts.models import Tenant
 from billing.domain.prices import PerUnit
 from billing.models import Invoice
-from billing.selectors.invoicing.line_events import events_behind, line_at
+from billing.selectors.invoicing.line_events import events_behind, line_at, lines_charging
+from metering.selectors.events import event_by_id
 from metering.services.voids import void_event
 from tests.billing.world import MARCH, close_month, first_invoice, make_plan, subscribe_tenant, use
 from tests.metering.ledger_world import ledger_of, make_meter, send
@@ -54,6 +55,29 @@ def test_events_received_or_voided_afterwards_change_no_line() -> None:
     void(subscription.tenant, voided_later, APRIL + timedelta(days=1))
 
     assert sorted(ids_behind(invoice)) == sorted([kept, voided_later])
+
+
+def test_an_event_leads_to_exactly_the_lines_that_count_it() -> None:
+    subscription = subscribe_tenant()
+    tenant, ledger = subscription.tenant, ledger_of(subscription.tenant)
+    ids = use(tenant, at=MARCH, count=2) + use(tenant, at=APRIL)
+    voided, voided_later = use(tenant, at=MARCH + timedelta(days=1), count=2)
+    void(tenant, voided, MARCH + timedelta(days=2))
+    invoice = close_month(subscription)
+    void(tenant, voided_later, APRIL + timedelta(days=1))
+    [late] = use(tenant, at=MARCH + timedelta(days=3), as_of=APRIL + timedelta(days=1))
+    line = line_at(invoice=invoice, position=1)
+    assert line.meter_id is not None
+
+    charging = {}
+    for event_id in (*ids, voided, voided_later, late):
+        event = event_by_id(ledger=ledger, event_id=event_id)
+        assert event is not None
+        charging[event_id] = list(lines_charging(tenant_id=tenant.pk, event=event, meter_ids=[line.meter_id]))
+
+    counted = {event_id for event_id, lines in charging.items() if lines == [line]}
+    assert counted == set(ids_behind(invoice)) == {*ids[:2], voided_later}
+    assert all(lines in ([], [line]) for lines in charging.values())
 
 
 def test_the_events_of_a_line_pass_its_meters_filters_and_start() -> None:
