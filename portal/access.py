@@ -15,12 +15,14 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 from django_htmx.middleware import HtmxDetails
 
 from accounts.api.request_facts import address_of, request_id_of
+from accounts.api.second_factor import has_proven, way_to_proof
 from accounts.api.session_life import require_recent_sign_in
 from accounts.api.streams import keep_reach
 from accounts.api.viewing import viewed_member_of
@@ -129,6 +131,8 @@ def tenant_page(
             request: SignedInRequest, slug: str, *args: Parameters.args, **kwargs: Parameters.kwargs
         ) -> HttpResponseBase:
             portal = _portal_of(request, slug, section)
+            if portal.tenant.requires_second_factor and not _has_proven(request):
+                return way_to_proof(request, otherwise=reverse("portal:overview", args=[slug]))
             if not has_capability(portal.role, capability):
                 raise PermissionDenied
             if request.method in recent:
@@ -186,6 +190,11 @@ def key_shown_to(request: HttpRequest, as_of: datetime) -> tuple[Tenant | None, 
     tenant = shown[0][0]
     with reaching(Reach(tenant.pk)):
         return tenant, keys_matching(tenant_id=tenant.pk, as_of=as_of, state=USABLE).first()
+
+
+def _has_proven(request: SignedInRequest) -> bool:
+    """Return whether a second factor was proven in this session. Staff who view as a customer have proven theirs."""
+    return viewed_member_of(request) is not None or has_proven(request)
 
 
 def _portal_of(request: SignedInRequest, slug: str, section: str) -> Portal:

@@ -1,4 +1,4 @@
-"""Staff prove a second factor before any staff page opens.
+"""Staff prove a second factor before any staff page opens, and members before the pages of a tenant that requires it.
 
 Staff without a second factor are redirected to set one up. Staff who signed in without theirs are asked for it. This
 session must have seen a code of an authenticator app, a passkey, a recovery code, or a single sign-on provider's word
@@ -41,10 +41,17 @@ def must_prove(request: HttpRequest) -> bool:
     user = request.user
     if not settings.STAFF_SECOND_FACTOR or not isinstance(user, User) or not user.is_staff:
         return False
+    return not has_proven(request)
+
+
+def has_proven(request: HttpRequest) -> bool:
+    """Return whether the person who is signed in has proven more than a password in this session."""
+    user = request.user
+    assert isinstance(user, User), "the caller has checked"
     records = get_authentication_records(request, user)
     if any(record.get("method") == "socialaccount" and record.get("is_multi_factor") for record in records):
-        return False
-    return not (any(record.get("method") == "mfa" for record in records) and second_factors_of(user.pk))
+        return True
+    return any(record.get("method") == "mfa" for record in records) and bool(second_factors_of(user.pk))
 
 
 def must_be_recent(request: HttpRequest) -> bool:
@@ -78,7 +85,7 @@ class SecondFactorMiddleware:
         if not request.path.startswith(STAFF_PATHS):
             return self.get_response(request)
         if request.path not in OPEN_TO_STAFF and must_prove(request):
-            return _way_to_proof(request)
+            return way_to_proof(request, otherwise=reverse("admin:index"))
         if must_be_recent(request) and not is_recent(request):
             # Posted values are left out: they may hold a password, and would be stored in the session.
             way = get_adapter(request).get_reauthentication_methods(request.user)[0]["url"]
@@ -91,21 +98,21 @@ class SecondFactorMiddleware:
 @login_required
 def second_factor(request: HttpRequest) -> HttpResponse:
     """Show what is needed, why, and how to set it up. Redirect once it is set up."""
+    assert isinstance(request.user, User), "login_required has looked"
     target = request.GET.get("next", "")
     if not url_has_allowed_host_and_scheme(target, allowed_hosts=None):
-        target = reverse("admin:index")
-    if not must_prove(request):
+        target = reverse("admin:index") if request.user.is_staff else "/"
+    if has_proven(request):
         return redirect(target)
-    assert isinstance(request.user, User), "must_prove has looked"
     if second_factors_of(request.user.pk):
         return HttpResponseRedirect(_asked_for(request.user, target))
-    return render(request, "accounts/second_factor.html", {"next": target})
+    return render(request, "accounts/second_factor.html", {"next": target, "is_of_staff": must_prove(request)})
 
 
-def _way_to_proof(request: HttpRequest) -> HttpResponseRedirect:
-    """Redirect to the code, or to set one up. A GET returns to its page afterwards."""
-    assert isinstance(request.user, User), "must_prove has looked"
-    target = request.get_full_path() if request.method == "GET" else reverse("admin:index")
+def way_to_proof(request: HttpRequest, *, otherwise: str) -> HttpResponseRedirect:
+    """Redirect to the code, or to set one up. A GET returns to its page afterwards, other methods to `otherwise`."""
+    assert isinstance(request.user, User), "the caller has checked"
+    target = request.get_full_path() if request.method == "GET" else otherwise
     if second_factors_of(request.user.pk):
         return HttpResponseRedirect(_asked_for(request.user, target))
     return HttpResponseRedirect(f"{reverse('second_factor')}?{urlencode({'next': target})}")

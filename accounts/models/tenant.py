@@ -57,6 +57,9 @@ class Tenant(models.Model):
         max_length=2, blank=True, validators=[RegexValidator(r"^[A-Z]{2}$", "Two capitals, as in ISO 3166-1.")]
     )
     tax_id = models.CharField("tax id", max_length=50, blank=True)
+    requires_second_factor = models.BooleanField(
+        default=False, db_default=False, editable=False, help_text="Whether its pages open only with a second factor."
+    )
     created_at = models.DateTimeField(editable=False)
 
     class Meta:

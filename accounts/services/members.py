@@ -5,6 +5,7 @@ link has 256 random bits, of which only a digest is stored. It works once, for s
 signed in and has verified the address it was sent to. So a forwarded mail or a leaked link is worth nothing to others.
 """
 
+import math
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
@@ -38,6 +39,7 @@ from accounts.services.rights import lock_tenant, require_capability, role_of_ac
 INVITATION_VALID: Final = timedelta(days=7)
 INVITATIONS_OPEN_MAX: Final = 50
 INVITATIONS_PER_DAY_MAX: Final = 100
+RESENT_AFTER: Final = timedelta(minutes=1)
 
 
 def invite_member(*, tenant: Tenant, email: str, role: Role, actor: Actor, as_of: datetime) -> Invitation:
@@ -72,6 +74,23 @@ def invite_member(*, tenant: Tenant, email: str, role: Role, actor: Actor, as_of
         _audit(actor, "member.invited", invitation, as_of, after={"email": address, "role": role})
         transaction.on_commit(partial(send_invitation, invitation=invitation, token=token, inviter=actor.label))
     return invitation
+
+
+def resend_invitation(*, invitation: Invitation, actor: Actor, as_of: datetime) -> Invitation:
+    """Send an open invitation again with a new link, valid for seven days. The link before expires.
+
+    Raises `InvitationInvalidError` if it is no longer open, `TooManyInvitationsError` within a minute of the last
+    mail, and what `invite_member` raises.
+    """
+    with transaction.atomic():
+        tenant = lock_tenant(invitation.tenant_id)
+        current = Invitation.objects.open_at(as_of).filter(pk=invitation.pk).first()
+        if current is None:
+            raise InvitationInvalidError
+        wait = current.created_at + RESENT_AFTER - as_of
+        if wait > timedelta(0):
+            raise TooManyInvitationsError(f"Wait {math.ceil(wait.total_seconds())} seconds before you send it again.")
+        return invite_member(tenant=tenant, email=current.email, role=Role(current.role), actor=actor, as_of=as_of)
 
 
 def accept_invitation(*, token: str, user: User, actor: Actor, as_of: datetime) -> Membership:

@@ -34,7 +34,8 @@ class AccountsPrivacy(PrivacyPart):
         yield exported_table(
             "settings.json", Tenant.objects.filter(pk=tenant.pk), "id", "slug", "name", "status", "status_reason",
             "time_zone", "currency", "backfill_days", "period_anchor_on", "legal_name", "billing_email",
-            "address_line1", "address_line2", "postal_code", "city", "region", "country", "tax_id", "created_at",
+            "address_line1", "address_line2", "postal_code", "city", "region", "country", "tax_id",
+            "requires_second_factor", "created_at",
         )  # fmt: skip
         yield exported_table(
             "members.json", Membership.objects.filter(**own), "id", "role", "created_at", email="user__email",

@@ -4,6 +4,7 @@ The services decide what a role may do; the pages only hide what would be refuse
 """
 
 from dataclasses import dataclass
+from math import ceil
 from typing import Final
 
 from django.contrib import messages
@@ -15,12 +16,21 @@ from django.urls import reverse
 
 from accounts.api.session_life import require_recent_sign_in
 from accounts.domain.roles import Capability, Role, may_manage
-from accounts.errors import MailNotSentError, ProblemError
+from accounts.errors import MailNotSentError, ProblemError, SecondFactorMissingError
 from accounts.keys.services.api_keys import revoke_keys_beyond
 from accounts.models import Invitation, Membership
 from accounts.selectors.api_keys import keys_beyond
 from accounts.selectors.directory import invitation_of_tenant, member_of_tenant, members_matching, open_invitations
-from accounts.services.members import change_role, invite_member, remove_member, revoke_invitation
+from accounts.selectors.member_facts import MemberFacts, facts_of_people, members_without_second_factor
+from accounts.services.members import (
+    RESENT_AFTER,
+    change_role,
+    invite_member,
+    remove_member,
+    resend_invitation,
+    revoke_invitation,
+)
+from accounts.services.tenant_factor import require_second_factor
 from portal.access import Portal, SignedInRequest, tenant_page
 from portal.confirmation import Confirmation, confirmation_page
 from portal.forms.keys import chosen
@@ -38,6 +48,15 @@ class MemberRow:
     member: Membership
     may_change: bool
     may_remove: bool
+    facts: MemberFacts | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InvitationRow:
+    """An open invitation, and the seconds until it may be sent again."""
+
+    invitation: Invitation
+    wait_seconds: int
 
 
 @tenant_page("team")
@@ -48,12 +67,15 @@ def team(request: SignedInRequest, portal: Portal) -> HttpResponse:
         request.GET.get("page")
     )
     invitations = open_invitations(tenant_id=portal.tenant.pk, as_of=portal.as_of)
+    may_invite = portal.may[Capability.MANAGE_MEMBERS]
+    members = list(page.object_list)
+    facts = facts_of_people([member.user for member in members]) if may_invite else {}
     context = {
         "portal": portal,
         "form": form,
         "page": page,
-        "rows": [_row(request, portal, member) for member in page.object_list],
-        "invitations": invitations[:INVITATIONS_MAX] if portal.may[Capability.MANAGE_MEMBERS] else [],
+        "rows": [_row(request, portal, member, facts.get(member.user_id)) for member in members],
+        "invitations": [_invitation(portal, one) for one in invitations[:INVITATIONS_MAX]] if may_invite else [],
     }
     return render(request, "portal/team.html", context)
 
@@ -130,6 +152,51 @@ def member_remove(request: SignedInRequest, portal: Portal, membership_id: int) 
     return confirmation_page(request, portal, confirmation)
 
 
+@tenant_page("team", Capability.OWN_TENANT, methods=("GET", "HEAD", "POST"), recent=("POST",))
+def second_factor(request: SignedInRequest, portal: Portal) -> HttpResponse:
+    """Confirm first, then require a second factor of every member, or no longer."""
+    back, is_required = reverse("portal:team", args=[portal.tenant.slug]), portal.tenant.requires_second_factor
+    if request.method == "POST":
+        try:
+            require_second_factor(
+                tenant=portal.tenant, is_required=not is_required, actor=portal.actor, as_of=portal.as_of
+            )
+        except SecondFactorMissingError as error:
+            messages.error(request, error.detail)
+            return redirect("portal:security", portal.tenant.slug)
+        said = "no longer needed" if is_required else "needed from now on"
+        messages.success(request, f"A second factor is {said} for these pages.")
+        return redirect(back)
+    if is_required:
+        title, label = "No longer require a second factor?", "Stop requiring it"
+        text = "Members then open these pages with only a password."
+    else:
+        without = members_without_second_factor(tenant_id=portal.tenant.pk)
+        title, label = "Require a second factor of all members?", "Require it"
+        text = f"Members without one are led to set it up when they next open a page. Without one now: {without}."
+    return confirmation_page(request, portal, Confirmation(title=title, text=text, label=label, back=back))
+
+
+@tenant_page("team", Capability.MANAGE_MEMBERS, methods=("GET", "HEAD", "POST"))
+def invitation_resend(request: SignedInRequest, portal: Portal, invitation_id: int) -> HttpResponse:
+    """Send an invitation again, with a new link; a request by its address alone is asked first."""
+    found = invitation_of_tenant(tenant_id=portal.tenant.pk, invitation_id=invitation_id)
+    if found is None:
+        raise Http404
+    back = reverse("portal:team", args=[portal.tenant.slug])
+    if request.method != "POST":
+        text = f"{found.email} gets a new link. The link before stops working."
+        asked = Confirmation(title="Send the invitation again?", text=text, label="Send again", back=back)
+        return confirmation_page(request, portal, asked)
+    try:
+        resend_invitation(invitation=found, actor=portal.actor, as_of=portal.as_of)
+    except ProblemError as error:
+        messages.error(request, error.detail)
+    else:
+        messages.success(request, f"We sent the invitation to {found.email} again. The link before no longer works.")
+    return redirect(back)
+
+
 @tenant_page("team", Capability.MANAGE_MEMBERS, methods=("GET", "HEAD", "POST"))
 def invitation_revoke(request: SignedInRequest, portal: Portal, invitation_id: int) -> HttpResponse:
     """Confirm first, then revoke the invitation."""
@@ -192,9 +259,14 @@ def _revoke_keys(portal: Portal, member: Membership, role: Role | None) -> None:
     revoke_keys_beyond(tenant=portal.tenant, maker_id=member.user_id, role=role, actor=portal.actor, as_of=portal.as_of)
 
 
-def _row(request: SignedInRequest, portal: Portal, member: Membership) -> MemberRow:
+def _row(request: SignedInRequest, portal: Portal, member: Membership, facts: MemberFacts | None) -> MemberRow:
     may = may_manage(portal.role, Role(member.role))
-    return MemberRow(member, may_change=may, may_remove=may or member.user_id == request.user.pk)
+    return MemberRow(member, may_change=may, may_remove=may or member.user_id == request.user.pk, facts=facts)
+
+
+def _invitation(portal: Portal, invitation: Invitation) -> InvitationRow:
+    wait = (invitation.created_at + RESENT_AFTER - portal.as_of).total_seconds()
+    return InvitationRow(invitation, max(ceil(wait), 0))
 
 
 def _roles(portal: Portal) -> list[Role]:

@@ -183,6 +183,21 @@
         makeTabs(event.detail.target);
     });
 
+    // A button with data-wait works after so many seconds, and counts them.
+    for (const button of document.querySelectorAll("button[data-wait]")) {
+        const label = button.textContent;
+        const end = Date.now() + Number(button.dataset.wait) * 1000;
+        const tick = () => {
+            const left = Math.ceil((end - Date.now()) / 1000);
+            button.disabled = left > 0;
+            button.textContent = left > 0 ? `${label} (${left})` : label;
+            if (left > 0) {
+                window.setTimeout(tick, 500);
+            }
+        };
+        tick();
+    }
+
     // A new organisation begins in its maker's time zone; the settings change it.
     for (const input of document.querySelectorAll("input[data-browser-time-zone]")) {
         input.value = Intl.DateTimeFormat().resolvedOptions().timeZone || "";

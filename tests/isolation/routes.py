@@ -182,6 +182,8 @@ ROOMS = {
     "t/<slug:slug>/search/": Room.TENANT_PAGE,
     "t/<slug:slug>/team/": Room.TENANT_PAGE,
     "t/<slug:slug>/team/invite/": Room.TENANT_PAGE,
+    "t/<slug:slug>/team/second-factor/": Room.TENANT_PAGE,
+    "t/<slug:slug>/team/invitations/<int:invitation_id>/resend/": Room.TENANT_PAGE,
     "t/<slug:slug>/team/invitations/<int:invitation_id>/revoke/": Room.TENANT_PAGE,
     "t/<slug:slug>/team/<int:membership_id>/": Room.TENANT_PAGE,
     "t/<slug:slug>/team/<int:membership_id>/remove/": Room.TENANT_PAGE,

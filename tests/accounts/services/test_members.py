@@ -25,7 +25,15 @@ from accounts.errors import (
 from accounts.models import AuditEntry, Invitation, Membership, Tenant, User
 from accounts.selectors.invitations import is_invitation_open
 from accounts.services import members
-from accounts.services.members import accept_invitation, change_role, invite_member, remove_member, revoke_invitation
+from accounts.services.members import (
+    RESENT_AFTER,
+    accept_invitation,
+    change_role,
+    invite_member,
+    remove_member,
+    resend_invitation,
+    revoke_invitation,
+)
 from accounts.services.tenants import close_tenant
 from tests.accounts.conftest import SYSTEM, join, make_user, member
 
@@ -243,3 +251,25 @@ def test_the_same_role_again_is_no_change(acme: Tenant, alice: User, vera: User,
 def test_a_person_may_be_a_member_of_several_tenants(acme: Tenant, globex: Tenant, bob: User, now: datetime) -> None:
     join(globex, bob, Role.VIEWER, now)
     assert bob.memberships.count() == 2
+
+
+def test_an_invitation_is_sent_again_after_a_minute_with_a_new_link(
+    acme: Tenant, alice: User, now: datetime, invite: Callable[..., str], django_capture_on_commit_callbacks: Commit
+) -> None:
+    first = invite()
+    old = Invitation.objects.get(tenant=acme, email="newt@example.com")
+    with pytest.raises(TooManyInvitationsError, match="Wait 60 seconds"):
+        resend_invitation(invitation=old, actor=member(alice), as_of=now)
+
+    later = now + RESENT_AFTER
+    with django_capture_on_commit_callbacks(execute=True):
+        new = resend_invitation(invitation=old, actor=member(alice), as_of=later)
+
+    second = token_in(mail.outbox[-1].body)
+    assert (new.email, new.role, new.created_at) == (old.email, old.role, later)
+    assert (is_invitation_open(token=first, as_of=later), is_invitation_open(token=second, as_of=later)) == (
+        False,
+        True,
+    )
+    with pytest.raises(InvitationInvalidError):
+        resend_invitation(invitation=old, actor=member(alice), as_of=later + RESENT_AFTER)

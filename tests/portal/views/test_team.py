@@ -3,12 +3,18 @@
 import re
 from collections.abc import Callable
 
+from allauth.account.internal.flows.login import (
+    _AUTHENTICATION_METHODS_USER_SESSION_KEY,
+    AUTHENTICATION_METHODS_SESSION_KEY,
+)
+from allauth.mfa.models import Authenticator
 from django.core import mail
 from django.test import Client, TestCase
 
 from accounts.domain.roles import Role
 from accounts.models import Invitation, Membership
-from tests.portal.conftest import Cast, join, make_user, signed_in
+from accounts.services.members import RESENT_AFTER
+from tests.portal.conftest import NOW, Cast, join, make_user, signed_in
 
 
 def _membership(cast: Cast, name: str) -> Membership:
@@ -142,3 +148,72 @@ def test_members_are_found_and_listed_in_as_many_queries_for_many_as_for_few(
     assert [row.member.user for row in alice.get("/t/acme/team/?search=DORA").context["rows"]] == [cast.dora]
     assert [row.member.user for row in alice.get("/t/acme/team/?role=owner").context["rows"]] == [cast.alice]
     assert b"No matching members" in alice.get("/t/acme/team/?search=zzz").content
+
+
+def test_an_invitation_is_sent_again_when_its_minute_is_over(cast: Cast, alice: Client) -> None:
+    _invite(alice, "erin@example.com")
+    invitation = Invitation.objects.get(email="erin@example.com")
+    url = f"/t/acme/team/invitations/{invitation.pk}/resend/"
+
+    page = alice.get("/t/acme/team/").content.decode()
+    assert 'data-wait="60"' in page
+    assert "Wait 60 seconds" in alice.post(url, follow=True).content.decode()
+    Invitation.objects.update(created_at=NOW - RESENT_AFTER)
+    assert "data-wait" not in alice.get("/t/acme/team/").content.decode()
+    assert "Send the invitation again?" in alice.get(url).content.decode()
+
+    assert "again. The link before no longer works" in alice.post(url, follow=True).content.decode()
+    assert alice.post(url.replace(str(invitation.pk), "999999")).status_code == 404
+
+
+def test_who_manages_members_sees_their_second_factor_and_when_they_were_seen(
+    cast: Cast, alice: Client, query_count: Callable[[Client, str], int]
+) -> None:
+    Authenticator.objects.create(user=cast.dora, type="totp", data={})
+    shown = {row.member.user.email: row.facts for row in alice.get("/t/acme/team/").context["rows"]}
+
+    assert shown["dora@example.com"].has_second_factor
+    assert not shown["vera@example.com"].has_second_factor
+    assert shown["alice@example.com"].last_seen_at is not None
+    assert b"Last seen" not in signed_in(cast.vera).get("/t/acme/team/").content
+    before = query_count(alice, "/t/acme/team/")
+    join(make_user("erin@example.com"), cast.acme, Role.VIEWER)
+    assert query_count(alice, "/t/acme/team/") == before
+
+
+def test_a_required_second_factor_leads_members_to_set_it_up_and_no_owner_is_locked_out(
+    cast: Cast, alice: Client
+) -> None:
+    url = "/t/acme/team/second-factor/"
+    assert "Without one now: 4." in alice.get(url).content.decode()
+    refused = alice.post(url, follow=True)
+    assert "Set up a second factor of your own first." in refused.content.decode()
+    assert alice.get("/t/acme/").status_code == 200
+
+    Authenticator.objects.create(user=cast.alice, type="totp", data={})
+    assert alice.post(url)["Location"] == "/t/acme/team/"
+    assert alice.get("/t/acme/team/")["Location"] == "/accounts/2fa/reauthenticate/?next=%2Ft%2Facme%2Fteam%2F"
+    _prove(alice)
+    assert "Required" in alice.get("/t/acme/team/").content.decode()
+
+    vera = signed_in(cast.vera)
+    assert vera.get("/t/acme/")["Location"] == "/accounts/second-factor/?next=%2Ft%2Facme%2F"
+    assert vera.post("/t/acme/notices/")["Location"] == "/accounts/second-factor/?next=%2Ft%2Facme%2F"
+    assert b"Your organisation requires a second factor" in vera.get("/accounts/second-factor/").content
+    Authenticator.objects.create(user=cast.vera, type="totp", data={})
+    _prove(vera)
+    assert vera.get("/accounts/second-factor/?next=/t/acme/")["Location"] == "/t/acme/"
+    assert vera.get("/t/acme/").status_code == 200
+    assert signed_in(cast.charlie).get("/t/acme/").status_code == 404  # as if there were no such tenant
+    assert signed_in(cast.charlie).get("/t/rival/").status_code == 200
+
+    alice.post(url)
+    assert signed_in(cast.bob).get("/t/acme/").status_code == 200
+
+
+def _prove(client: Client) -> None:
+    """Store in the session that a code of the app was seen, as allauth does."""
+    session = client.session
+    session[_AUTHENTICATION_METHODS_USER_SESSION_KEY] = session["_auth_user_id"]
+    session[AUTHENTICATION_METHODS_SESSION_KEY] = [{"method": "mfa", "type": "totp", "at": NOW.timestamp()}]
+    session.save()
