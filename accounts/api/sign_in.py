@@ -1,6 +1,6 @@
 """Sign-in: the adapters that django-allauth calls."""
 
-from typing import Any
+from typing import Any, Final
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.mfa.adapter import DefaultMFAAdapter
@@ -26,6 +26,7 @@ from accounts.services.mail_forms import dress
 
 UNKNOWN_ADDRESS = "0.0.0.0"  # noqa: S104 - the name of no address, for a local socket; nothing is bound to it
 RESET_MAIL = "account/email/password_reset_code"
+CODE_SENT: Final = "account/messages/email_confirmation_sent.txt"
 SIGN_IN_REASON = "You get this because this address signs in here, or someone entered it. Such mails always come."
 FACTOR_ADDED = frozenset({"totp_activated", "webauthn_added"})
 
@@ -77,6 +78,20 @@ class AccountAdapter(DefaultAccountAdapter):
         """Return whether this is the person's password. Record a failure as one of authenticating again."""
         self._is_asked_again = True
         return bool(super().reauthenticate(user, password))
+
+    def add_message(
+        self,
+        request: HttpRequest,
+        level: int,
+        message_template: str | None = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> None:
+        """Add a message for the next page. That a first code was sent is said by the page that asks for it."""
+        is_first = request.path != reverse("account_email_verification_sent")
+        if message_template == CODE_SENT and is_first:
+            return
+        super().add_message(request, level, message_template, *args, **kwargs)
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Record who is sent a code for a new password, and send the mail."""

@@ -53,6 +53,7 @@ from config.workbench.demo.operations import (
     add_payment_findings,
 )
 from config.workbench.demo.people import ensure_customers, ensure_members, ensure_staff
+from config.workbench.demo.questions import add_questions
 from config.workbench.demo.reservations import make_reservations
 from config.workbench.demo.taxes import check_tax_ids_by_hand, ensure_taxes
 from config.workbench.demo.usage import add_usage
@@ -108,6 +109,7 @@ def seed_demo(
     # After the upgrades, which invoicing plays: the plan before them refuses every reservation.
     make_reservations(api_key=credentials.api_key, as_of=as_of)
     add_acts_of_staff(actor=_staff_actor(staff), colleague=_colleague_of(staff), as_of=as_of)
+    add_questions(actor=_staff_actor(staff), as_of=as_of)
     close_old_months(actor=_staff_actor(staff), as_of=as_of)
     add_export(tenants=rows, as_of=as_of - EXPORTED_BEFORE)
     add_alerts(tenants=rows, as_of=as_of)  # drops the mail of the export, too

@@ -4,11 +4,12 @@ import re
 import subprocess
 import sys
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import time_machine
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
@@ -19,6 +20,7 @@ from django.core.cache import cache, caches
 from django.db import connection
 from django.test import Client, RequestFactory, override_settings
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.api.sign_in import UNKNOWN_ADDRESS, AccountAdapter, MFAAdapter
 from accounts.domain.roles import Role
@@ -85,6 +87,26 @@ def test_a_verification_code_expires_after_a_few_wrong_guesses(client: Client) -
         client.post(reverse("account_email_verification_sent"), {"code": "WRONG1"})
     client.post(reverse("account_email_verification_sent"), {"code": code})
     assert not is_signed_in(client)
+
+
+def test_a_verification_code_is_sent_again_after_a_wait_and_only_then_a_banner_says_so(client: Client) -> None:
+    url = reverse("account_email_verification_sent")
+    with time_machine.travel(timezone.now(), tick=False) as clock:
+        sign_up(client, "newt@example.com")
+        first, page = code_in_mail(), client.get(url).content.decode()
+        assert 'data-wait="30"' in page
+        assert "Sign up with another one" in page
+        assert "mail sent to" not in page
+        clock.shift(timedelta(seconds=30))
+
+        client.post(url, {"action": "resend"})
+
+        assert code_in_mail() != first
+        assert "mail sent to" in client.get(url).content.decode()
+        client.post(url, {"code": first})
+        assert not is_signed_in(client)
+        client.post(url, {"code": code_in_mail()})
+    assert is_signed_in(client)
 
 
 def test_signing_up_with_a_known_address_looks_the_same_and_creates_no_user(client: Client, dora: User) -> None:

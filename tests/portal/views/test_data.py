@@ -10,7 +10,7 @@ from tests.portal.conftest import NOW, Cast, signed_in
 
 
 def test_an_owner_requests_an_export_and_sees_its_progress(cast: Cast, alice: Client) -> None:
-    assert b"Export or close" in alice.get("/t/acme/settings/").content
+    assert b"Close the account" in alice.get("/t/acme/settings/").content
 
     page = alice.post("/t/acme/settings/data/", follow=True).content.decode()
     assert "Your export is being prepared" in page
@@ -28,7 +28,7 @@ def test_an_owner_requests_an_export_and_sees_its_progress(cast: Cast, alice: Cl
 
 def test_an_admin_sees_neither_exports_nor_closing(cast: Cast) -> None:
     bob = signed_in(cast.bob)
-    assert b"Export or close" not in bob.get("/t/acme/settings/").content
+    assert b"Close the account" not in bob.get("/t/acme/settings/").content
     for path in ("data/", "data/exports/", "close/"):
         assert bob.get(f"/t/acme/settings/{path}").status_code == 403
 
