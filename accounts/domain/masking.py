@@ -19,6 +19,8 @@ MASK: Final = "…"
 _OWN_KEY: Final = re.compile(r"ch_(?:live|test|svc)_[0-9A-Za-z]{20,}", re.ASCII)
 _OWN_KEY_WHOLE: Final = re.compile(r"ch_(?:live|test|svc)_[0-9A-Za-z]{38}", re.ASCII)
 _PROVIDER_KEY: Final = re.compile(r"(?P<kept>(?:sk|rk)_(?:live|test)_)[0-9A-Za-z]{10,}", re.ASCII)
+# Paddle's API keys and webhook secrets.
+_PADDLE_SECRET: Final = re.compile(r"(?P<kept>pdl_(?:(?:live|sdbx)_apikey|ntfset)_)[0-9A-Za-z_+/=-]{10,}", re.ASCII)
 _WEBHOOK_SECRET: Final = re.compile(r"(?P<kept>whsec_)[0-9A-Za-z+/=_-]{10,}", re.ASCII)
 # A signed JWT, ours or another's; bounded, so that no text takes long.
 _ACCESS_TOKEN: Final = re.compile(r"(?P<kept>(?<![\w-])eyJ)[\w-]{10,1500}\.[\w-]{10,3000}\.[\w-]{20,1000}", re.ASCII)
@@ -35,6 +37,7 @@ _MAY_HOLD: Final = re.compile("_|eyJ|[A-Z2-7]{32}|/invitations/|/pay/|://", re.A
 
 _SHAPES: Final = {
     "Stripe key": _PROVIDER_KEY,
+    "Paddle secret": _PADDLE_SECRET,
     "webhook secret": _WEBHOOK_SECRET,
     "access token": _ACCESS_TOKEN,
     "TOTP secret": _TOTP_SECRET,

@@ -13,6 +13,7 @@ TOKEN = "Zx3_kQ9-mPq7Lw2nBv8Rt5YcDf1Gh6Jk4sAaEuIoXyw"
 SECRETS = {
     "API key": generate_key(KeyKind.LIVE),
     "Stripe key": "sk_live_51HwQ9aBcDeFgHiJkLmNoPqR",
+    "Paddle secret": "pdl_ntfset_01gkpjp8bkm3tm53kdgkx6sms7_6h3qd3uFSi9YCD3OLYAShQI90XTI5vEI",
     "webhook secret": "whsec_4fGz8Kq1Vb6Np3Xd",
     "TOTP secret": "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP",
     "invitation": f"/invitations/{TOKEN}",
@@ -25,6 +26,7 @@ HARMLESS = (
     "ch_live_3fQ9… of Acme",
     "ch_live_" + "0" * 38,
     "the secret whsec_… of the endpoint",
+    "pdl_sdbx_apikey_… of the sandbox",
     "sk_test_…",
     "REPORTS",
     "0123456789ABCDEF0123456789ABCDEF",
