@@ -3,11 +3,10 @@
 import hashlib
 import hmac
 import json
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from config.workbench.fakepaddle import life
@@ -16,11 +15,8 @@ from config.workbench.fakepaddle.pages import PaddlePages
 from config.workbench.fakepaddle.past import add_past
 from config.workbench.fakepaddle.store import Json, PaddleError, PaddleStore
 from config.workbench.fakestripe.deliveries import Deliveries
+from config.workbench.fakestripe.fake_provider import FakeHandler, FakeProvider
 from config.workbench.fakestripe.parameters import decode
-
-HOST = "127.0.0.1"
-BODY_BYTES_MAX = 5 * 1024 * 1024
-SECONDS_BETWEEN_TICKS = 5
 
 
 def signature(body: bytes, secret: str, *, timestamp: int) -> str:
@@ -45,47 +41,95 @@ class PaddleDeliveries(Deliveries):
         }
 
 
-class FakePaddle:
+def _of_subscription(event_type: str, **fields: Any) -> Any:
+    return lambda store, id_: life.change_subscription(store, store.get("subscription", id_), event_type, **fields)
+
+
+def _adjusted(kind: str) -> Any:
+    return lambda store, id_: life.adjust(
+        store, {"action": kind, "reason": "by a test", "transaction_id": id_, "type": "full"}
+    )
+
+
+def _collect_again(store: PaddleStore, id_: str) -> None:
+    transaction = store.get("transaction", id_)
+    life.collect(store, transaction, store.get("subscription", transaction["subscription_id"]))
+
+
+ACTS = {
+    "pause": _of_subscription("subscription.paused", status="paused"),
+    "resume": _of_subscription("subscription.resumed", status="active"),
+    "cancel": lambda store, id_: life.cancel(store, store.get("subscription", id_), is_now=True),
+    "collect": _collect_again,
+    "approve": lambda store, id_: life.decide(store, store.get("adjustment", id_), "approved"),
+    "reject": lambda store, id_: life.decide(store, store.get("adjustment", id_), "rejected"),
+    **{name: _adjusted(name) for name in ("refund", "chargeback", "chargeback_reverse", "chargeback_warning")},
+}
+
+
+class _PaddleHandler(FakeHandler):
+    server_version = "FakePaddle"
+
+    def respond(self) -> None:
+        """Respond to a request of any method."""
+        fake, url = cast("FakePaddle", self.server.fake), urlsplit(self.path)
+        body = self.body()
+        if body is None:
+            self.send_json(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, PaddleError("The request is too large.").body)
+        elif url.path.startswith("/_test/"):
+            self.send_json(*self._controlled(fake, url.path.removeprefix("/_test/"), decode(url.query)))
+        elif "Authorization" in self.headers:
+            key = self.headers["Authorization"]
+            time.sleep(fake.api.latency_seconds)
+            answer = fake.api.respond(self.command, url.path, url.query, key, body)
+            if answer is None:
+                self.drop()
+            else:
+                self.send_json(*answer)
+        else:
+            form = decode(body.decode(errors="replace"))
+            self.send_page(fake.pages.respond(self.command, url.path, decode(url.query) | form))
+        fake.flush()
+
+    do_GET = do_POST = do_PATCH = do_HEAD = respond  # noqa: N815 - the names that http.server looks for
+
+    def _controlled(self, fake: "FakePaddle", path: str, given: Json) -> tuple[int, Json]:
+        """Run one request of a test; a page of another site cannot send it, since a browser names its origin."""
+        if "Origin" in self.headers:
+            return 403, PaddleError("These routes are for programs, not for pages.").body
+        try:
+            if path == "advance":
+                fake.advance(int(given["seconds"]))
+            elif path == "fail":
+                times, is_after = int(given.get("times", 1)), given.get("after") == "true"
+                fake.api.fail(given["path"], status=int(given["status"]), times=times, is_after=is_after)
+            elif path == "storm":
+                fake.api.faults.begin_storm(seed=int(given.get("seed", 0)), rate=float(given["rate"]))
+            elif path == "latency":
+                fake.api.latency_seconds = float(given["seconds"])
+            elif path == "past":
+                fake.remember(given)
+            elif path in ACTS:
+                fake.act(path, given["id"])
+            elif path != "health":
+                return 404, PaddleError("There is no such test route.").body
+        except (PaddleError, KeyError, ValueError) as error:
+            return 400, PaddleError(f"Missing or wrong: {error}").body
+        return 200, {"result": "ready"}
+
+
+class FakePaddle(FakeProvider):
     """A running fake: its state, its webhooks and its server."""
+
+    name = "fakepaddle"
+    handler = _PaddleHandler
 
     def __init__(self, *, port: int = 0, file: Path | None = None, is_ticking: bool = False) -> None:
         """Bind the port (any free one by default). Requests wait until `start`."""
         self.store = PaddleStore(file)
         self.api = PaddleApi(self.store)
-        self.deliveries = PaddleDeliveries(self.store)
         self.pages = PaddlePages(self.store)
-        self.is_ticking = is_ticking
-        self.ticked_at = 0.0
-        self.http = _PaddleServer((HOST, port), _PaddleHandler)
-        self.http.fake = self
-        self.url = self.store.base_url = f"http://{HOST}:{self.http.server_address[1]}"
-        self.thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        """Serve from now on, in a thread."""
-        self.deliveries.start()
-        self.thread = threading.Thread(target=self.http.serve_forever, name="fakepaddle", daemon=True)
-        self.thread.start()
-
-    def serve(self) -> None:
-        """Serve until interrupted. Events that an earlier run could not deliver are sent again."""
-        self.deliveries.start()
-        with self.store.lock:
-            waiting = [event["id"] for event in self.store.all("event") if event["pending_webhooks"]]
-        self.deliveries.enqueue(waiting)
-        try:
-            self.http.serve_forever()
-        finally:
-            self.deliveries.stop()
-            self.http.server_close()
-
-    def stop(self) -> None:
-        """Stop the thread and the server."""
-        self.http.shutdown()
-        self.http.server_close()
-        if self.thread is not None:
-            self.thread.join(timeout=5)
-        self.deliveries.stop()
+        super().__init__(self.store, PaddleDeliveries(self.store), port=port, is_ticking=is_ticking)
 
     def reset(self) -> None:
         """Forget everything."""
@@ -128,115 +172,6 @@ class FakePaddle:
         if fresh:
             self.deliveries.enqueue([event["id"] for event in fresh])
 
-    def tick_now_and_then(self) -> None:
-        """Renew what is due at intervals, so that periods end by themselves in a demo."""
-        if self.is_ticking and time.monotonic() - self.ticked_at > SECONDS_BETWEEN_TICKS:
-            self.ticked_at = time.monotonic()
-            self.advance(0)
-
-
-def _of_subscription(event_type: str, **fields: Any) -> Any:
-    return lambda store, id_: life.change_subscription(store, store.get("subscription", id_), event_type, **fields)
-
-
-def _adjusted(kind: str) -> Any:
-    return lambda store, id_: life.adjust(
-        store, {"action": kind, "reason": "by a test", "transaction_id": id_, "type": "full"}
-    )
-
-
-def _collect_again(store: PaddleStore, id_: str) -> None:
-    transaction = store.get("transaction", id_)
-    life.collect(store, transaction, store.get("subscription", transaction["subscription_id"]))
-
-
-ACTS = {
-    "pause": _of_subscription("subscription.paused", status="paused"),
-    "resume": _of_subscription("subscription.resumed", status="active"),
-    "cancel": lambda store, id_: life.cancel(store, store.get("subscription", id_), is_now=True),
-    "collect": _collect_again,
-    "approve": lambda store, id_: life.decide(store, store.get("adjustment", id_), "approved"),
-    "reject": lambda store, id_: life.decide(store, store.get("adjustment", id_), "rejected"),
-    **{name: _adjusted(name) for name in ("refund", "chargeback", "chargeback_reverse", "chargeback_warning")},
-}
-
-
-class _PaddleServer(ThreadingHTTPServer):
-    daemon_threads = True
-    fake: FakePaddle
-
-    def service_actions(self) -> None:
-        self.fake.tick_now_and_then()
-
-
-class _PaddleHandler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server_version = "FakePaddle"
-    wbufsize = -1  # head and body are sent in one piece
-    disable_nagle_algorithm = True
-    server: _PaddleServer
-
-    def respond(self) -> None:
-        """Respond to a request of any method."""
-        fake, url = self.server.fake, urlsplit(self.path)
-        length = int(self.headers.get("content-length") or 0)
-        body = self.rfile.read(min(length, BODY_BYTES_MAX))
-        if url.path.startswith("/_test/"):
-            self._json(*self._controlled(url.path.removeprefix("/_test/"), decode(url.query)))
-        elif "Authorization" in self.headers:
-            key = self.headers["Authorization"]
-            time.sleep(fake.api.latency_seconds)
-            answer = fake.api.respond(self.command, url.path, url.query, key, body)
-            if answer is None:  # planned by a test: the connection drops without a response
-                self.close_connection = True
-            else:
-                self._json(*answer)
-        else:
-            shown = fake.pages.respond(
-                self.command, url.path, decode(url.query) | decode(body.decode(errors="replace"))
-            )
-            headers = {"Cache-Control": "no-store", "X-Frame-Options": "DENY", "Referrer-Policy": "no-referrer"}
-            headers |= {"Location": shown.location} if shown.location else {}
-            self._write(shown.status, shown.content_type, shown.body, headers)
-        fake.flush()
-
-    do_GET = do_POST = do_PATCH = do_HEAD = respond  # noqa: N815 - the names that http.server looks for
-
-    def _controlled(self, path: str, given: Json) -> tuple[int, Json]:
-        """Run one request of a test; a page of another site cannot send it, since a browser names its origin."""
-        fake = self.server.fake
-        if "Origin" in self.headers:
-            return 403, PaddleError("These routes are for programs, not for pages.").body
-        try:
-            if path == "advance":
-                fake.advance(int(given["seconds"]))
-            elif path == "fail":
-                times, is_after = int(given.get("times", 1)), given.get("after") == "true"
-                fake.api.fail(given["path"], status=int(given["status"]), times=times, is_after=is_after)
-            elif path == "storm":
-                fake.api.faults.begin_storm(seed=int(given.get("seed", 0)), rate=float(given["rate"]))
-            elif path == "latency":
-                fake.api.latency_seconds = float(given["seconds"])
-            elif path == "past":
-                fake.remember(given)
-            elif path in ACTS:
-                fake.act(path, given["id"])
-            elif path != "health":
-                return 404, PaddleError("There is no such test route.").body
-        except (PaddleError, KeyError, ValueError) as error:
-            return 400, PaddleError(f"Missing or wrong: {error}").body
-        return 200, {"result": "ready"}
-
-    def _json(self, status: int, body: Json) -> None:
-        self._write(status, "application/json", json.dumps(body).encode(), {})
-
-    def _write(self, status: int, content_type: str, body: bytes, headers: dict[str, str]) -> None:
-        self.send_response(status)
-        for name, value in {"Content-Type": content_type, "Content-Length": str(len(body)), **headers}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
-        """Log nothing."""
+    def tick(self) -> None:
+        """Renew what is due by the fake's clock."""
+        self.advance(0)
