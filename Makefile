@@ -11,7 +11,7 @@ WORKERS ?= 2
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop reset manage lake test test-long test-quick coverage check e2e lighthouse soak bench-quick bench format lock css venv venv-dev clean
+.PHONY: help run stop reset manage lake demo-lake test test-long test-quick coverage check e2e lighthouse soak bench-quick bench format lock css venv venv-dev clean
 
 help:  ## List these commands
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,11 @@ manage: venv  ## Run a command of manage.py on the data of `make run`: make mana
 
 lake: venv  ## Install what the lake needs (Iceberg tables of sealed months: docs/lake.md)
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-input --no-compile --require-hashes --no-deps -r deploy/lake/requirements.txt
+
+demo-lake: lake  ## From events to SQL over six months in a lake, in a database of its own (.data/lake-demo; ARGS="--events 1000000")
+	@export COUNTINGHOUSE_DATA_DIR="$${COUNTINGHOUSE_DATA_DIR:-.data}/lake-demo"; \
+	$(BIN)/python -m config.workbench.runner manage prepare && $(BIN)/python -m config.workbench.runner manage demo_lake $(ARGS); \
+	status=$$?; $(BIN)/python -m config.workbench.runner stop; exit $$status
 
 # Work on it
 
