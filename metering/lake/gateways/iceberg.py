@@ -1,32 +1,43 @@
 """The lake: Iceberg tables in a folder or in a bucket, their catalogue in PostgreSQL.
 
-The libraries (pyiceberg, pyarrow, SQLAlchemy) are the extra `lake`. A part of a table, which is a day of events or a
-month of anything else, is replaced as a whole in one commit: what was there of it goes, and the new rows come, in any
-number of blocks. So a part that is written twice is there once, and a process that dies in it leaves it as it was.
+The libraries (pyiceberg, pyarrow, SQLAlchemy) are the extra `lake`. Parts of a table (days of events, months of
+anything else) are replaced as a whole in one commit: the files of them that were there go, and the new ones come. So a
+part that is written twice is there once, and a process that dies before the commit leaves all as it was.
 """
 
+import logging
+import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from concurrent.futures import Executor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
-import duckdb
 from django.conf import settings
 
-from metering.lake.domain.parts import Part, PartContent, compared, void_column
+from metering.lake.domain.parts import Part, PartContent
 from metering.lake.domain.tables import LakeColumn
 from metering.lake.errors import LakeUnavailableError
+from metering.lake.gateways.part_files import (
+    BATCH_ROWS,
+    BUCKETS,
+    PartStream,
+    WrittenPart,
+    content_of,
+    dataset_of,
+)
 
 try:
     import pyarrow as pa
-    from pyarrow import compute, csv, dataset, parquet
+    from pyarrow import compute, parquet
     from pyiceberg.catalog.sql import SqlCatalog
     from pyiceberg.exceptions import NamespaceAlreadyExistsError, NoSuchTableError
     from pyiceberg.expressions import And, EqualTo, GreaterThanOrEqual, LessThan
     from pyiceberg.expressions.visitors import bind
-    from pyiceberg.io.pyarrow import PyArrowFileIO, expression_to_pyarrow, schema_to_pyarrow
+    from pyiceberg.io.pyarrow import expression_to_pyarrow, schema_to_pyarrow
+    from pyiceberg.manifest import DataFile
     from pyiceberg.partitioning import PartitionField, PartitionSpec
     from pyiceberg.schema import Schema
     from pyiceberg.table import Table
@@ -51,17 +62,18 @@ try:
 except ModuleNotFoundError:  # pragma: no cover - the extra is installed with the tests
     pa = None
 
+# It logs each file that it opens.
+logging.getLogger("pyiceberg").setLevel(logging.WARNING)
+
 NAMESPACE: Final = "countinghouse"
 CATALOG: Final = "countinghouse"
-BUCKETS: Final = 16
 # Options of Django's connection that the server's own library does not know.
 _NOT_OF_LIBPQ: Final = frozenset({"prepare_threshold", "pool", "cursor_factory", "server_side_binding"})
 MISSING: Final = "The lake needs the extra lake: run make lake, or pip install -r deploy/lake/requirements.txt."
 _FILE_IO: Final = "pyiceberg.io.pyarrow.PyArrowFileIO"
-# A block of rows in memory: about 60,000 rows of access logs.
-BLOCK_BYTES: Final = 32 * 2**20
-# Rows that are read at a time.
-BATCH_ROWS: Final = 16_384
+REASON_CHARACTERS_MAX: Final = 300
+# Seconds after which a store is asked again, and then given up.
+_PATIENCE: Final = {"s3.connect-timeout": "5", "s3.request-timeout": "60"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +125,10 @@ def lake_of_settings() -> "Lake":
         database=login["NAME"],
         query={name: value for name, value in (place | options).items() if value},
     )
-    store = {"s3.endpoint": settings.LAKE_S3_ENDPOINT} if settings.LAKE_S3_ENDPOINT else {}
+    store = dict(_PATIENCE)
+    if settings.LAKE_S3_ENDPOINT:
+        region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+        store |= {"s3.endpoint": settings.LAKE_S3_ENDPOINT, "s3.region": region}
     return Lake(LakePlace(settings.LAKE_URL, address.render_as_string(hide_password=False), store))
 
 
@@ -125,72 +140,83 @@ class Lake:
         if pa is None:
             raise LakeUnavailableError(MISSING)
         properties = {"uri": place.database, "warehouse": place.url, "init_catalog_tables": "false"}
+        self._url = place.url
         self._catalog = SqlCatalog(CATALOG, **properties, **{"py-io-impl": _FILE_IO}, **place.store)
 
     def close(self) -> None:
         """Close the connections to the catalogue."""
         self._catalog.engine.dispose()
 
-    def replace(self, part: Part, file: Path) -> None:
-        """Write the rows of a CSV file as a part of its table, in place of what was there of it."""
-        table = self._table(part)
-        with table.transaction() as change:
-            if _has_files(table, part):
-                change.delete(_of_part(part))
-            for block in _blocks(part, file):
-                change.append(block)
+    def stream(self, executor: Executor, part: Part) -> PartStream:
+        """Return a stream for the rows of a part. Its files are in no table before `commit`."""
+        with self._sentences():
+            return PartStream(executor, self._table(part), part)
 
-    def remove(self, part: Part) -> None:
-        """Delete a part of a table."""
-        table = self._existing(part.table.name)
-        if table is not None and _has_files(table, part):
-            with table.transaction() as change:
-                change.delete(_of_part(part))
+    def commit(self, parts: Sequence[WrittenPart]) -> None:
+        """Store parts of one table in place of what the table has of them, in one step."""
+        written = [part for part in parts if part.files or part.part.table.name in self._known()]
+        if not written:
+            return
+        with self._sentences():
+            table = self._table(written[0].part)
+            old = [file for part in written for file in _files_of(table, part.part)]
+            new = [file for part in written for file in part.files]
+            if not old and not new:
+                return
+            with table.transaction() as change, change.update_snapshot().overwrite() as snapshot:
+                for file in old:
+                    snapshot.delete_data_file(file)
+                for file in new:
+                    snapshot.append_data_file(file)
+
+    def remove(self, parts: Sequence[Part]) -> None:
+        """Delete parts of one table."""
+        self.commit([WrittenPart(part, [], PartContent(), PartContent()) for part in parts])
 
     def content(self, part: Part) -> PartContent:
-        """Read a part back, and return its number of rows, the sum of its quantities, and its digest."""
-        table = self._existing(part.table.name)
-        if table is None:
-            return PartContent()
-        reader = _reader(table, _of_part(part))
-        with duckdb.connect(config={"threads": 2}) as server:
-            server.execute("SET TimeZone = 'UTC'")
-            server.register("part", reader)
-            found = server.execute(
-                f"SELECT count(*), coalesce(sum(quantity), 0), coalesce(sum({_digest(part)}), 0),"
-                f" count({void_column(part.table)}) FROM part"
-            ).fetchone()
-        assert found is not None, "an aggregate has one row"
-        return PartContent(*found)
-
-    def size(self, part: Part) -> tuple[int, int]:
-        """Return the number of files of a part, and their bytes."""
-        table = self._existing(part.table.name)
-        tasks = [] if table is None else list(table.scan(row_filter=_of_part(part)).plan_files())
-        return len(tasks), sum(task.file.file_size_in_bytes for task in tasks)
+        """Read a part back, and return its number of rows, the sum of its quantities, its digest and its voids."""
+        with self._sentences():
+            table = self._existing(part.table.name)
+            return PartContent() if table is None else content_of(table, _files_of(table, part), part)
 
     def copy(self, name: str, file: Path, question: LakeQuestion) -> int:
         """Write the rows of a table that a question may see to a Parquet file, and return their number.
 
         It ends behind `rows_max`: a larger number says that there are more. Without the table there is no file.
         """
-        table = self._existing(name)
-        if table is None:
-            return 0
         rows = 0
-        reader = _reader(table, question.condition(), (*question.columns, "tenant_id"))
-        with parquet.ParquetWriter(file, reader.schema, compression="none") as writer:
-            for batch in reader:
-                rows += batch.num_rows
-                if rows > question.rows_max:
-                    break
-                writer.write_batch(_renamed(batch, question.slugs))
+        with self._sentences():
+            table = self._existing(name)
+            if table is None:
+                return 0
+            reader = _reader(table, question.condition(), (*question.columns, "tenant_id"))
+            with parquet.ParquetWriter(file, reader.schema, compression="none") as writer:
+                for batch in reader:
+                    rows += batch.num_rows
+                    if rows > question.rows_max:
+                        break
+                    writer.write_batch(_renamed(batch, question.slugs))
         return rows
 
     def files(self, name: str) -> list[str]:
         """Return the addresses of a table's data files."""
         table = self._existing(name)
         return [] if table is None else sorted(task.file.file_path for task in table.scan().plan_files())
+
+    def _known(self) -> set[str]:
+        return {name for _, name in self._catalog.list_tables(NAMESPACE)} if self._has_namespace() else set()
+
+    def _has_namespace(self) -> bool:
+        return (NAMESPACE,) in self._catalog.list_namespaces()
+
+    @contextmanager
+    def _sentences(self) -> Iterator[None]:
+        """Raise what the store refused, or that it cannot be reached, as a sentence."""
+        try:
+            yield
+        except OSError as error:
+            reason = " ".join(str(error).split())[:REASON_CHARACTERS_MAX]
+            raise LakeUnavailableError(f"The lake at {self._url} cannot be used: {reason}") from error
 
     def _existing(self, name: str) -> "Table | None":
         try:
@@ -218,37 +244,26 @@ def _of_part(part: Part) -> Any:
     return And(_FROM(part.table.time, part.first), _BEFORE(part.table.time, part.last))
 
 
-def _digest(part: Part) -> str:
-    """Return the digest of a row in DuckDB: 60 bits of the MD5 of its values, as `selectors.parts` computes it."""
-    return f"('0x' || substr(md5({' || '.join(_text(column) for column in compared(part.table))}), 1, 15))::BIGINT"
+def _files_of(table: "Table", part: Part) -> "list[DataFile]":
+    """Return the files of a part. No file has deletions beside it, since only this module writes."""
+    tasks = list(table.scan(row_filter=_of_part(part)).plan_files())
+    assert not any(task.delete_files for task in tasks), "a part is replaced as a whole"
+    return [task.file for task in tasks]
 
 
-def _text(column: LakeColumn) -> str:
-    name = f'"{column.name}"'
-    if column.kind == "TIMESTAMPTZ":
-        name = f"epoch_us({name})"
-    return f"coalesce('|' || {name}::VARCHAR, '-')"
-
-
-def _reader(table: "Table", condition: Any, columns: Sequence[str] | None = None) -> "pa.RecordBatchReader":
+def _reader(table: "Table", condition: Any, columns: Sequence[str]) -> "pa.RecordBatchReader":
     """Return the rows that fulfil a condition, in batches; of a few at a time, however large the files are.
 
-    PyIceberg's own reader keeps each file as a whole. No file has deletions beside it, since only this module writes.
+    PyIceberg's own reader keeps each file as a whole.
     """
     scan = table.scan(row_filter=condition)
-    tasks = list(scan.plan_files())
-    assert not any(task.delete_files for task in tasks), "a part is replaced as a whole"
+    files = [task.file for task in scan.plan_files()]
     schema = schema_to_pyarrow(table.schema(), include_field_ids=False)
-    wanted = [name for name in schema.names if columns is None or name in columns]
-    if not tasks:
-        schema = pa.schema([schema.field(name) for name in wanted])
-        return pa.RecordBatchReader.from_batches(schema, [])
-    places = [PyArrowFileIO.parse_location(task.file.file_path) for task in tasks]
-    scheme, host, _ = places[0]
-    store = cast("PyArrowFileIO", table.io).fs_by_scheme(scheme, host)
-    files = dataset.dataset([path for _, _, path in places], schema, format="parquet", filesystem=store)
+    wanted = [name for name in schema.names if name in columns]
+    if not files:
+        return pa.RecordBatchReader.from_batches(pa.schema([schema.field(name) for name in wanted]), [])
     bound = bind(table.schema(), scan.row_filter, case_sensitive=True)
-    scanner = files.scanner(
+    scanner = dataset_of(table, files).scanner(
         wanted, expression_to_pyarrow(bound), batch_size=BATCH_ROWS, batch_readahead=2, fragment_readahead=1
     )
     return scanner.to_reader()
@@ -263,47 +278,6 @@ def _renamed(batch: "pa.RecordBatch", slugs: Mapping[str, str]) -> "pa.RecordBat
     now = pa.array(slugs.values(), ids.type).take(found)
     place = batch.schema.get_field_index("tenant")
     return batch.set_column(place, batch.schema.field(place), compute.coalesce(now, batch.column(place)))
-
-
-def _has_files(table: "Table", part: Part) -> bool:
-    return any(True for _ in table.scan(row_filter=_of_part(part)).plan_files())
-
-
-def _blocks(part: Part, file: Path) -> "Iterator[pa.Table]":
-    """Yield the rows of a file in blocks, sorted as the table is."""
-    if file.stat().st_size == 0:
-        return
-    kinds = {column.name: _arrow_kind(column.kind) for column in part.table.in_lake}
-    reader = csv.open_csv(
-        file,
-        read_options=csv.ReadOptions(column_names=list(kinds), block_size=BLOCK_BYTES),
-        parse_options=csv.ParseOptions(newlines_in_values=True),
-        convert_options=csv.ConvertOptions(
-            column_types={name: pa.int64() if pa.types.is_timestamp(kind) else kind for name, kind in kinds.items()},
-            null_values=[""],
-            strings_can_be_null=True,
-            quoted_strings_can_be_null=False,
-            true_values=["t"],
-            false_values=["f"],
-        ),
-    )
-    for batch in reader:
-        yield pa.Table.from_batches([batch]).cast(pa.schema(list(kinds.items())))
-
-
-def _arrow_kind(kind: str) -> Any:
-    if kind.startswith("DECIMAL"):
-        digits, places = kind.removeprefix("DECIMAL(").removesuffix(")").split(",")
-        return pa.decimal128(int(digits), int(places))
-    return {
-        "VARCHAR": pa.string(),
-        "JSON": pa.string(),
-        "TIMESTAMPTZ": pa.timestamp("us", tz="UTC"),
-        "DATE": pa.date32(),
-        "BIGINT": pa.int64(),
-        "INTEGER": pa.int32(),
-        "BOOLEAN": pa.bool_(),
-    }[kind]
 
 
 def _iceberg_kind(kind: str) -> Any:

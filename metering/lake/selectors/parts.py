@@ -1,7 +1,7 @@
-"""A part of a table in PostgreSQL: its rows as a CSV file, and its content as the lake's is computed."""
+"""A part of a table in PostgreSQL: its rows as CSV, and its content as the lake's is computed."""
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time
-from pathlib import Path
 from typing import Final
 
 from accounts.sql import copy_out, fetch_all
@@ -11,20 +11,23 @@ from metering.lake.domain.tables import LakeColumn, LakeTable
 _DIGEST: Final = "('x' || substr(md5({text}), 1, 15))::bit(60)::bigint"
 
 
-def copy_part(part: Part, file: Path) -> int:
-    """Write the rows of a part to a file, sorted as the lake keeps them, and return their number."""
+def copy_part(part: Part, write: Callable[[bytes], object]) -> int:
+    """Pass the rows of a part as CSV, sorted as the lake keeps them, each with its digest; return their number."""
     table = part.table
-    columns = ", ".join(_value(column) for column in table.in_lake)
-    # By the first and third column: the tenant, and which half of the ledger.
-    statement = f"COPY (SELECT {columns} FROM {_rows(table)} ORDER BY 1, 3, {_time(table)}) TO STDOUT (FORMAT csv)"
-    with file.open("wb") as opened:
-        return copy_out(statement, _bounds(part), opened.write)
+    columns = ", ".join(f'{_value(column)} AS "{column.name}"' for column in table.in_lake)
+    text = " || ".join(_text(f'"{column.name}"') for column in compared(table))
+    # The inner SELECT computes each value once. By the first and third column: the tenant, and the half of the ledger.
+    statement = (
+        f"COPY (SELECT *, {_DIGEST.format(text=text)} FROM (SELECT {columns} FROM {_rows(table)}"
+        f" ORDER BY 1, 3, {_time(table)} OFFSET 0) AS r) TO STDOUT (FORMAT csv)"
+    )
+    return copy_out(statement, _bounds(part), write)
 
 
 def ledger_content(part: Part) -> PartContent:
     """Return rows, sum and digest of a part, computed by PostgreSQL alone."""
     table = part.table
-    text = " || ".join(f"coalesce('|' || ({_value(column)})::text, '-')" for column in compared(table))
+    text = " || ".join(_text(_value(column)) for column in compared(table))
     quantity = next(column for column in table.columns if column.name == "quantity")
     voided = next((column.source for column in table.columns if column.name == "voided_at"), "NULL")
     [(rows, total, digest, voids)] = fetch_all(
@@ -34,6 +37,10 @@ def ledger_content(part: Part) -> PartContent:
         _bounds(part),
     )
     return PartContent(rows, total, int(digest), voids)
+
+
+def _text(value: str) -> str:
+    return f"coalesce('|' || ({value})::text, '-')"
 
 
 def _rows(table: LakeTable) -> str:

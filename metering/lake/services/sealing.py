@@ -1,15 +1,16 @@
 """Copy months of the ledger to the lake, part by part, and compare each part by rows, sum and digest.
 
 The ledger is not changed by it. A part whose content is that of the last time is left as it is, so a run that died goes
-on at its part, and a month can be brought up to date.
+on at its table, and a month can be brought up to date.
 """
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, datetime
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from itertools import groupby
 from typing import Final
 
 from django.db import transaction
@@ -20,12 +21,15 @@ from metering.domain.retention import month_after
 from metering.lake.domain.parts import Part, PartContent, parts_of
 from metering.lake.errors import LakeMismatchError
 from metering.lake.gateways.iceberg import Lake, lake_of_settings
+from metering.lake.gateways.part_files import PartStream, WrittenPart
 from metering.lake.models import LakeMonth, LakePart
 from metering.lake.selectors.ledger_tables import lake_tables
 from metering.lake.selectors.parts import copy_part, ledger_content
 from metering.models import EventMonth, MonthStep
 
 LOCK: Final = "SELECT pg_advisory_xact_lock(7310468231)"
+# Parts that are written at a time: one is read back while the next comes from PostgreSQL.
+AT_ONCE: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +47,18 @@ class SealedPart:
 def seal_month(*, month: date, as_of: datetime, progress: Callable[[SealedPart], None]) -> LakeMonth:
     """Copy a month to the lake. Safe to run again, and at any moment to be killed.
 
-    Raises `LakeUnavailableError`, and `LakeMismatchError` if what the lake holds is not what the ledger holds.
+    Each table's parts get into the lake in one commit, after they were compared. Raises `LakeUnavailableError`, and
+    `LakeMismatchError` if what was written is not what the ledger holds; then the lake is as it was.
     """
     parts = parts_of(month, lake_tables())
-    with closing(lake_of_settings()) as lake, TemporaryDirectory(prefix="countinghouse-lake-") as folder:
-        for number, part in enumerate(parts, start=1):
-            row, is_written = _seal_part(lake, part, Path(folder) / "rows.csv", as_of)
-            progress(SealedPart(str(part), row.rows, row.bytes, is_written, number, len(parts)))
+    numbers = {part: number for number, part in enumerate(parts, start=1)}
+
+    def report(part: Part, row: LakePart, *, is_written: bool) -> None:
+        progress(SealedPart(str(part), row.rows, row.bytes, is_written, numbers[part], len(parts)))
+
+    with closing(lake_of_settings()) as lake:
+        for _, of_table in groupby(parts, key=lambda part: part.table.name):
+            _seal_parts(lake, list(of_table), as_of, report)
     first = month.replace(day=1)
     of_month = LakePart.objects.filter(starts_on__gte=first, starts_on__lt=month_after(month), table="events")
     total = of_month.aggregate(events=Sum("rows", default=0), voids=Sum("voids", default=0))
@@ -68,34 +77,64 @@ def unseal_month(*, month: date) -> int:
     deleted = 0
     with closing(lake_of_settings()) as lake:
         LakeMonth.objects.filter(month=first).delete()
-        for part in parts_of(month, lake_tables()):
+        for _, of_table in groupby(parts_of(month, lake_tables()), key=lambda part: part.table.name):
+            parts = list(of_table)
             with transaction.atomic():
                 fetch_all(LOCK)
-                deleted += LakePart.objects.filter(table=part.table.name, starts_on=part.starts_on).delete()[0]
-                lake.remove(part)
+                days = [part.starts_on for part in parts]
+                deleted += LakePart.objects.filter(table=parts[0].table.name, starts_on__in=days).delete()[0]
+                lake.remove(parts)
     return deleted
 
 
 @transaction.atomic
-def _seal_part(lake: Lake, part: Part, file: Path, as_of: datetime) -> tuple[LakePart, bool]:
+def _seal_parts(lake: Lake, parts: Sequence[Part], as_of: datetime, report: Callable[..., None]) -> None:
+    """Copy those parts of a table that the lake does not have as the ledger has them now."""
     fetch_all(LOCK)
-    content = ledger_content(part)
-    known = LakePart.objects.filter(table=part.table.name, starts_on=part.starts_on).first()
-    if known is not None and _content_of(known) == content:
-        return known, False
-    copy_part(part, file)
-    lake.replace(part, file)
-    file.unlink()
-    stored = lake.content(part)
-    if stored != content:
-        raise LakeMismatchError(f"{part}: the ledger has {content}, the lake {stored}. Nothing was deleted.")
-    files, size = lake.size(part)
-    facts = {
-        "rows": content.rows, "quantity": content.quantity, "digest": content.digest, "voids": content.voids,
-        "files": files, "bytes": size, "sealed_at": as_of,
-    }  # fmt: skip
-    row, _ = LakePart.objects.update_or_create(table=part.table.name, starts_on=part.starts_on, defaults=facts)
-    return row, content.rows > 0
+    table = parts[0].table
+    rows = LakePart.objects.filter(table=table.name, starts_on__in=[part.starts_on for part in parts])
+    known = {row.starts_on: row for row in rows}
+    written: list[WrittenPart] = []
+    with ThreadPoolExecutor(AT_ONCE) as executor:
+        waiting: deque[PartStream] = deque()
+        for part in parts:
+            row = known.get(part.starts_on)
+            if row is not None and _content_of(row) == ledger_content(part):
+                report(part, row, is_written=False)
+                continue
+            if len(waiting) == AT_ONCE:
+                written.append(_equal(waiting.popleft().written()))
+            waiting.append(_copied(lake, executor, part))
+        written += [_equal(stream.written()) for stream in waiting]
+    lake.commit(written)
+    for each in written:
+        facts = {
+            "rows": each.stored.rows, "quantity": each.stored.quantity, "digest": each.stored.digest,
+            "voids": each.stored.voids, "files": len(each.files), "sealed_at": as_of,
+            "bytes": sum(file.file_size_in_bytes for file in each.files),
+        }  # fmt: skip
+        row, _ = LakePart.objects.update_or_create(table=table.name, starts_on=each.part.starts_on, defaults=facts)
+        report(each.part, row, is_written=bool(each.files))
+
+
+def _copied(lake: Lake, executor: Executor, part: Part) -> PartStream:
+    """Send the rows of a part to the lake, and return the stream, whose reader may still be writing."""
+    stream = lake.stream(executor, part)
+    try:
+        with closing(stream):
+            copy_part(part, stream.write)
+    except BrokenPipeError:
+        stream.written()  # raises why the reader ended
+        raise
+    return stream
+
+
+def _equal(written: WrittenPart) -> WrittenPart:
+    if written.stored != written.sent:
+        raise LakeMismatchError(
+            f"{written.part}: the ledger has {written.sent}, the lake {written.stored}. Nothing was changed or deleted."
+        )
+    return written
 
 
 def _content_of(part: LakePart) -> PartContent:

@@ -1,10 +1,11 @@
-"""A process that seals March and kills itself at a step of the first day with events: its argument."""
+"""A process that seals March and kills itself at the step that is its argument."""
 
 import os
 import signal
 import sys
+from collections.abc import Sequence
+from concurrent.futures import Executor
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import Any
 
 import django
@@ -14,29 +15,29 @@ django.setup()
 from accounts.domain.reach import WayIn, way_in  # noqa: E402 - after the set-up
 from metering.lake.domain.parts import Part  # noqa: E402
 from metering.lake.gateways.iceberg import Lake  # noqa: E402
+from metering.lake.gateways.part_files import PartStream, WrittenPart  # noqa: E402
 from metering.lake.services.sealing import seal_month  # noqa: E402
 
 
 class KilledLake(Lake):
-    """A lake whose process dies before or after it has written, or before the parts are compared."""
+    """A lake whose process dies before a file of events is written, or before or after they are in the table."""
 
     step = sys.argv[1]
 
-    def replace(self, part: Part, file: Path) -> None:
-        """Kill the process before or after a part with rows is written."""
-        has_rows = file.stat().st_size > 0
-        if has_rows and self.step == "copied":
+    def stream(self, executor: Executor, part: Part) -> PartStream:
+        """Kill the process before a part of the first day with events."""
+        if self.step == "begun" and part.starts_on == date(2026, 3, 10):
             die()
-        super().replace(part, file)
+        return super().stream(executor, part)
+
+    def commit(self, parts: Sequence[WrittenPart]) -> None:
+        """Kill the process before or after parts with rows are in the table, before that is recorded."""
+        has_rows = any(part.files for part in parts)
         if has_rows and self.step == "written":
             die()
-
-    def size(self, part: Part) -> tuple[int, int]:
-        """Kill the process before the content that was compared is stored."""
-        size = super().size(part)
-        if size[0] and self.step == "compared":
+        super().commit(parts)
+        if has_rows and self.step == "committed":
             die()
-        return size
 
 
 def die() -> Any:

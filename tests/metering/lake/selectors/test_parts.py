@@ -1,7 +1,6 @@
-"""A part of the ledger as a file."""
+"""A part of the ledger as rows."""
 
 from datetime import date
-from pathlib import Path
 
 import pytest
 
@@ -14,12 +13,15 @@ from tests.metering.ledger_world import ledger_of, make_tenant, send
 pytestmark = pytest.mark.django_db
 
 
-def test_a_part_is_a_file_and_its_content_three_numbers(tmp_path: Path) -> None:
+def test_a_part_is_rows_with_digests_and_its_content_numbers() -> None:
     send(ledger_of(make_tenant("acme")), [request_event("one", NOON)], as_of=NOON)
     part = Part(EVENTS, NOON.date(), date(2026, 3, 11))
-    assert copy_part(part, tmp_path / "rows.csv") == 1
-    assert ',one,"",http_request,1773144000000000,1.000000000,' in (tmp_path / "rows.csv").read_text()
+    rows: list[bytes] = []
+    assert copy_part(part, rows.append) == 1
+    [row] = b"".join(rows).decode().splitlines()
+    assert ',one,"",http_request,1773144000000000,1.000000000,' in row
     content = ledger_content(part)
+    assert row.rpartition(",")[2] == str(content.digest)
     assert (content.rows, content.quantity) == (1, 1)
     assert content.digest > 0
     assert ledger_content(Part(EVENTS, date(2026, 3, 11), date(2026, 3, 12))) == PartContent()

@@ -13,6 +13,7 @@ from django.db import connection
 
 from metering.lake.domain.parts import Part, PartContent, parts_of
 from metering.lake.errors import LakeMismatchError
+from metering.lake.gateways import part_files
 from metering.lake.gateways.iceberg import Lake, LakeQuestion, lake_of_settings
 from metering.lake.models import LakeMonth, LakePart
 from metering.lake.selectors.ledger_tables import EVENTS, USAGE_DAY, lake_tables
@@ -88,10 +89,14 @@ def test_what_changed_since_is_written_again(tmp_path: Path) -> None:
 
 def test_a_lake_that_holds_something_else_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     use("acme")
-    monkeypatch.setattr(Lake, "content", lambda _lake, _part: PartContent(1))
+    monkeypatch.setattr(part_files, "content_of", lambda _table, _files, _part: PartContent(1))
     with pytest.raises(LakeMismatchError, match="events 2026-03-01: the ledger has 0 rows"):
         seal()
     assert not LakeMonth.objects.exists()
+    assert not LakePart.objects.exists()
+    lake = lake_of_settings()
+    assert lake.files("events") == []
+    lake.close()
 
 
 def test_a_month_that_the_lake_alone_holds_is_not_deleted(tmp_path: Path) -> None:
@@ -108,7 +113,7 @@ def test_a_month_that_the_lake_alone_holds_is_not_deleted(tmp_path: Path) -> Non
         unseal_month(month=MARCH)
 
 
-@pytest.mark.parametrize("step", ["copied", "written", "compared"])
+@pytest.mark.parametrize("step", ["begun", "written", "committed"])
 def test_a_process_that_is_killed_leaves_no_double_and_no_gap(
     step: str, process_environment: dict[str, str], lake_place: Path, tmp_path: Path
 ) -> None:
@@ -117,7 +122,7 @@ def test_a_process_that_is_killed_leaves_no_double_and_no_gap(
     program = [sys.executable, "-m", "tests.metering.lake.killed_sealing", step]
     assert subprocess.run(program, env=environment, check=False, timeout=60).returncode == -signal.SIGKILL
     lake = lake_of_settings()
-    assert rows_in_lake(lake, tmp_path / "before.parquet") == (0 if step == "copied" else 26)
+    assert rows_in_lake(lake, tmp_path / "before.parquet") == (62 if step == "committed" else 0)
     seal()
     assert rows_in_lake(lake, tmp_path / "after.parquet") == 62
     for part in parts_of(MARCH, lake_tables()):
