@@ -14,7 +14,7 @@ LAKE_TABLES: Final = [
 ]
 
 
-def lake_settings(env: Environment, data_dir: Path) -> tuple[list[str], str, str]:
-    """Return the tables of SQL and of the lake, the place of the lake, and the endpoint of a store that speaks S3."""
+def lake_settings(env: Environment, data_dir: Path) -> tuple[list[str], str, str, bool]:
+    """Return the tables of SQL and of the lake, its place, the endpoint of its store, and whether it keeps events."""
     url = env.text("LAKE_URL") or f"file://{(data_dir / 'lake').resolve()}"
-    return LAKE_TABLES, url, env.text("LAKE_S3_ENDPOINT")
+    return LAKE_TABLES, url, env.text("LAKE_S3_ENDPOINT"), env.flag("LAKE_KEEPS_EVENTS", default=False)

@@ -5,7 +5,7 @@ Then the owner's function drops its partition, if it has exactly the sealed even
 anywhere, and may run twice at once: rows are only added, each once.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date, datetime
 from itertools import islice
 from typing import Final
@@ -117,12 +117,19 @@ def finish_sealing(*, month: date, as_of: datetime) -> None:
     _step(month, MonthStep.SEALED, as_of)
 
 
-def delete_sealed_months(*, as_of: datetime) -> list[date]:
-    """Drop the partitions of the months that have been sealed for some hours, and return the dropped months."""
+def months_to_delete(*, as_of: datetime) -> list[date]:
+    """Return the months that have been sealed for some hours and are not deleted yet, the earliest first."""
     gone = EventMonth.objects.filter(step=MonthStep.DELETED).values("month")
     sealed = EventMonth.objects.filter(step=MonthStep.SEALED, at__lte=as_of - STEP_APART).exclude(month__in=gone)
+    return list(sealed.order_by("month").values_list("month", flat=True))
+
+
+def delete_sealed_months(*, as_of: datetime, kept: Collection[date] = ()) -> list[date]:
+    """Drop the partitions of `months_to_delete`, but for those in `kept`, and return the dropped months."""
     deleted = []
-    for month in sealed.order_by("month").values_list("month", flat=True):
+    for month in months_to_delete(as_of=as_of):
+        if month in kept:
+            continue
         [(is_done,)] = fetch_all(DELETE, {"month": month, "as_of": as_of})
         if is_done:
             deleted.append(month)

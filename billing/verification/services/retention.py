@@ -22,6 +22,8 @@ from billing.verification.selectors.batches import load_batch
 from billing.verification.selectors.said import lines_of
 from billing.verification.selectors.usage import spans_asked
 from metering.domain.retention import first_month_kept, is_out_of_reach, month_after
+from metering.lake.errors import LakeMismatchError, LakeUnavailableError
+from metering.lake.services.sealing import seal_month
 from metering.selectors.catalog import levels_are_metered
 from metering.selectors.ledgers import ledgers
 from metering.selectors.span_usage import UsageSpan
@@ -30,6 +32,7 @@ from metering.services.retention import (
     delete_sealed_months,
     finish_sealing,
     may_be_sealed,
+    months_to_delete,
     months_to_go,
     seal_ledgers,
     seal_spans,
@@ -49,7 +52,11 @@ def run_retention(*, started_by: str, as_of: datetime) -> JobRun:
 
 
 def _let_go(as_of: datetime) -> JobReport:
-    done: dict[str, list[str]] = {"deleted": [_named(month) for month in delete_sealed_months(as_of=as_of)]}
+    missing = _not_in_lake(as_of) if settings.LAKE_KEEPS_EVENTS else {}
+    deleted = delete_sealed_months(as_of=as_of, kept=missing)
+    done: dict[str, list[str]] = {"deleted": [_named(month) for month in deleted]}
+    if missing:
+        done["not_in_lake"] = [f"{_named(month)}: {reason}" for month, reason in missing.items()]
     term = settings.EVENT_RETENTION_MONTHS
     for month in months_to_go(first_kept=first_month_kept(as_of, term)) if term else ():
         waits = _what_needs(month, as_of)
@@ -65,7 +72,21 @@ def _let_go(as_of: datetime) -> JobReport:
             done["wrong"] = wrong[:TOLD_MAX]
             break
         done.setdefault("sealed", []).append(_named(month))
-    return JobReport(dict(done), needs_attention="wrong" in done)
+    return JobReport(dict(done), needs_attention="wrong" in done or bool(missing))
+
+
+def _not_in_lake(as_of: datetime) -> dict[date, str]:
+    """Copy the months that are about to be deleted to the lake, and return why some are not in it.
+
+    Nothing is added to these months or voided any more, so what is compared here is what is deleted.
+    """
+    missing: dict[date, str] = {}
+    for month in months_to_delete(as_of=as_of):
+        try:
+            seal_month(month=month, as_of=as_of, progress=lambda _part: None)
+        except (LakeUnavailableError, LakeMismatchError) as error:
+            missing[month] = str(error)
+    return missing
 
 
 def _what_needs(month: date, as_of: datetime) -> list[str]:

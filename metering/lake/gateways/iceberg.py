@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from django.conf import settings
 
+from metering.errors import QueryTooLargeError
 from metering.lake.domain.parts import Part, PartContent
 from metering.lake.domain.tables import LakeColumn
 from metering.lake.errors import LakeUnavailableError
@@ -71,6 +72,7 @@ CATALOG: Final = "countinghouse"
 _NOT_OF_LIBPQ: Final = frozenset({"prepare_threshold", "pool", "cursor_factory", "server_side_binding"})
 MISSING: Final = "The lake needs the extra lake: run make lake, or pip install -r deploy/lake/requirements.txt."
 _FILE_IO: Final = "pyiceberg.io.pyarrow.PyArrowFileIO"
+TOO_MANY_BYTES: Final = "These are too many rows. Give `start` and `end`, and a shorter span of time."
 REASON_CHARACTERS_MAX: Final = 300
 # Seconds after which a store is asked again, and then given up.
 _PATIENCE: Final = {"s3.connect-timeout": "5", "s3.request-timeout": "60"}
@@ -94,6 +96,7 @@ class LakeQuestion:
     start: datetime | None
     end: datetime | None
     rows_max: int
+    bytes_max: int = 2**36
     tenant_id: str | None = None
     is_live: bool = True
     # The slugs that tenants have now, by their ids: the lake has those of the time of sealing.
@@ -183,8 +186,9 @@ class Lake:
         """Write the rows of a table that a question may see to a Parquet file, and return their number.
 
         It ends behind `rows_max`: a larger number says that there are more. Without the table there is no file.
+        Raises `QueryTooLargeError` if the rows are more than `bytes_max` bytes.
         """
-        rows = 0
+        rows = size = 0
         with self._sentences():
             table = self._existing(name)
             if table is None:
@@ -192,7 +196,9 @@ class Lake:
             reader = _reader(table, question.condition(), (*question.columns, "tenant_id"))
             with parquet.ParquetWriter(file, reader.schema, compression="none") as writer:
                 for batch in reader:
-                    rows += batch.num_rows
+                    rows, size = rows + batch.num_rows, size + batch.nbytes
+                    if size > question.bytes_max:
+                        raise QueryTooLargeError(TOO_MANY_BYTES)
                     if rows > question.rows_max:
                         break
                     writer.write_batch(_renamed(batch, question.slugs))

@@ -22,15 +22,21 @@ def months_in_lake(span: Range) -> list[date]:
 
     These are the months that are sealed and did not change since, and those that the lake alone has.
     """
-    deleted = set(_deleted(span))
+    deleted = set(months_deleted(span))
     months = LakeMonth.objects.filter(**_within("month", span)).order_by("month")
     return [month.month for month in months if month.month in deleted or not has_changed(month)]
+
+
+def months_deleted(span: Range) -> list[date]:
+    """Return the months in a span whose events are deleted from the ledger, in order."""
+    deleted = EventMonth.objects.filter(step=MonthStep.DELETED, **_within("month", span))
+    return list(deleted.order_by("month").values_list("month", flat=True))
 
 
 def months_gone(span: Range) -> list[date]:
     """Return the months in a span whose events are deleted, and which are not in the lake."""
     kept = LakeMonth.objects.values_list("month", flat=True)
-    return sorted(set(_deleted(span)) - set(kept))
+    return sorted(set(months_deleted(span)) - set(kept))
 
 
 def has_changed(month: LakeMonth) -> bool:
@@ -43,12 +49,6 @@ def has_changed(month: LakeMonth) -> bool:
 def slugs_by_id() -> Mapping[str, str]:
     """Return the slugs that tenants have now."""
     return {str(pk): slug for pk, slug in Tenant.objects.values_list("pk", "slug")}
-
-
-def _deleted(span: Range) -> list[date]:
-    return list(
-        EventMonth.objects.filter(step=MonthStep.DELETED, **_within("month", span)).values_list("month", flat=True)
-    )
 
 
 def _within(field: str, span: Range) -> dict[str, date | datetime]:

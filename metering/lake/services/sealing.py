@@ -50,6 +50,7 @@ def seal_month(*, month: date, as_of: datetime, progress: Callable[[SealedPart],
     Each table's parts get into the lake in one commit, after they were compared. Raises `LakeUnavailableError`, and
     `LakeMismatchError` if what was written is not what the ledger holds; then the lake is as it was.
     """
+    require_in_ledger(month.replace(day=1))
     parts = parts_of(month, lake_tables())
     numbers = {part: number for number, part in enumerate(parts, start=1)}
 
@@ -72,8 +73,7 @@ def unseal_month(*, month: date) -> int:
     Raises `LakeMismatchError` if the ledger's events are deleted: the lake's are the only ones then.
     """
     first = month.replace(day=1)
-    if EventMonth.objects.filter(month=first, step=MonthStep.DELETED).exists():
-        raise LakeMismatchError(f"The raw events of {first:%Y-%m} are only in the lake: nothing was deleted.")
+    require_in_ledger(first)
     deleted = 0
     with closing(lake_of_settings()) as lake:
         LakeMonth.objects.filter(month=first).delete()
@@ -85,6 +85,14 @@ def unseal_month(*, month: date) -> int:
                 deleted += LakePart.objects.filter(table=parts[0].table.name, starts_on__in=days).delete()[0]
                 lake.remove(parts)
     return deleted
+
+
+def require_in_ledger(month: date) -> None:
+    """Raise `LakeMismatchError` if the raw events of a month are deleted, so that only the lake may have them."""
+    if EventMonth.objects.filter(month=month, step=MonthStep.DELETED).exists():
+        raise LakeMismatchError(
+            f"The raw events of {month:%Y-%m} are only in the lake, if anywhere. Nothing was changed."
+        )
 
 
 @transaction.atomic
@@ -106,6 +114,9 @@ def _seal_parts(lake: Lake, parts: Sequence[Part], as_of: datetime, report: Call
                 written.append(_equal(waiting.popleft().written()))
             waiting.append(_copied(lake, executor, part))
         written += [_equal(stream.written()) for stream in waiting]
+    # Asked after the rows were read: what was deleted meanwhile must not replace the lake's, which is the only copy.
+    if table.is_by_day:
+        require_in_ledger(parts[0].starts_on)
     lake.commit(written)
     for each in written:
         facts = {

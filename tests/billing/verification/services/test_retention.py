@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -18,9 +18,11 @@ from billing.selectors.invoicing.line_events import events_behind
 from billing.services.invoicing.running import run_invoicing
 from billing.services.subscriptions.changes import When, change_plan
 from billing.verification import tasks
+from billing.verification.services import retention
 from billing.verification.services.retention import run_retention
 from billing.verification.services.running import run_verification
 from metering.errors import EventsDeletedError
+from metering.lake.errors import LakeUnavailableError
 from metering.models import Event, UsageHour
 from metering.services.nightly import run_limit_comparison, run_reconciliation
 from metering.services.rebuild import rebuild_usage
@@ -102,6 +104,26 @@ def test_a_month_is_deleted_over_three_nights_and_every_invoice_is_still_proven(
         assert (invoice.boundary, invoice.number is not None) == (6, True)
     assert run_verification(started_by="test", as_of=THIRD_NIGHT).differences == []
     assert tasks.let_events_go("kim") == "succeeded"
+
+
+def test_a_month_that_is_not_in_the_lake_stays(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.LAKE_KEEPS_EVENTS = True
+    subscription, _ = invoiced()
+    asked: list[date] = []
+
+    def fail(*, month: date, **_: Any) -> None:
+        asked.append(month)
+        raise LakeUnavailableError("The lake is away.")
+
+    monkeypatch.setattr(retention, "seal_month", fail)
+    *_, run = [run_retention(started_by="test", as_of=moment) for moment in NIGHTS]
+    assert run.outcome == JobOutcome.ATTENTION
+    assert "2026-03: The lake is away." in run.summary["not_in_lake"]
+    assert of_march(subscription.tenant) > 0
+    monkeypatch.setattr(retention, "seal_month", lambda **_: None)
+    run_retention(started_by="test", as_of=THIRD_NIGHT)
+    assert of_march(subscription.tenant) == 0
+    assert date(2026, 3, 1) in asked
 
 
 def test_between_the_steps_every_check_agrees() -> None:

@@ -9,16 +9,17 @@ from typing import Any
 import pytest
 
 from accounts.domain.scopes import Scope
-from accounts.errors import ScopeMissingError
+from accounts.errors import ScopeMissingError, StoreUnavailableError
 from accounts.models import Tenant
 from metering.domain.ledger import Ledger
 from metering.domain.meter_rules import MeterRule
 from metering.domain.periods import Span
 from metering.domain.retention import month_after, month_start
 from metering.domain.windows import Window
-from metering.errors import QueryTooLargeError
+from metering.errors import EventsDeletedError, QueryTooLargeError
 from metering.lake.domain.pieces import RowSource
 from metering.lake.domain.questions import Range, SqlAnswer, SqlBounds
+from metering.lake.gateways import iceberg
 from metering.lake.services.querying import query_as_operator, query_as_tenant
 from metering.lake.services.sealing import seal_month
 from metering.selectors.usage_query import UsageQuestion, query_usage
@@ -151,3 +152,33 @@ def test_what_is_deleted_and_not_in_the_lake_is_named() -> None:
     let_go([ledger])
     assert ask().gone == (MARCH,)
     assert ask("SELECT 1").gone == ()
+
+
+def ask_as(ledger: Ledger, query: str = "SELECT count(*) FROM events", span: Range = ALWAYS) -> list[list[object]]:
+    return query_as_tenant(query, ledger=ledger, scopes=frozenset({Scope.USAGE_READ}), span=span).rows
+
+
+@in_lake
+@pytest.mark.usefixtures("lake_place")
+@pytest.mark.takes_long("it seals a month")
+def test_a_tenant_reads_its_own_deleted_events_from_the_lake_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    ledgers = [use(make_tenant(slug), days=30) for slug in ("acme", "rival")]
+    mine = "SELECT id, properties, voided_at IS NULL FROM events ORDER BY id"
+    before = ask_as(ledgers[0], mine)
+    assert len(before) == 30
+    seal(MARCH)
+    let_go(ledgers)
+    assert ask_as(ledgers[0], mine) == before
+    assert ask_as(replace(ledgers[0], is_live=False)) == [[0]]
+    monkeypatch.setattr(iceberg, "pa", None)
+    with pytest.raises(StoreUnavailableError):
+        ask_as(ledgers[0])
+
+
+def test_a_tenant_is_refused_what_nothing_has() -> None:
+    ledger = use(make_tenant("acme"), days=30)
+    let_go([ledger])
+    with pytest.raises(EventsDeletedError, match="1 April 2026"):
+        ask_as(ledger)
+    assert ask_as(ledger, span=Range(month_start(APRIL), None)) == [[8]]
+    assert ask_as(ledger, "SELECT 1") == [[1]]

@@ -18,6 +18,7 @@ from metering.lake.gateways.iceberg import Lake, LakeQuestion, lake_of_settings
 from metering.lake.models import LakeMonth, LakePart
 from metering.lake.selectors.ledger_tables import EVENTS, USAGE_DAY, lake_tables
 from metering.lake.selectors.parts import ledger_content
+from metering.lake.services import sealing
 from metering.lake.services.sealing import SealedPart, seal_month, unseal_month
 from metering.models import EventMonth, MonthStep
 from tests.metering.lake.lake_world import NOON, request_event
@@ -111,6 +112,27 @@ def test_a_month_that_the_lake_alone_holds_is_not_deleted(tmp_path: Path) -> Non
     EventMonth.objects.create(month=MARCH, step=MonthStep.DELETED, at=NOON)
     with pytest.raises(LakeMismatchError, match="only in the lake"):
         unseal_month(month=MARCH)
+    with pytest.raises(LakeMismatchError, match="only in the lake"):
+        seal()
+
+
+def test_a_month_that_is_deleted_while_it_is_read_replaces_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    use("acme")
+    seal()
+
+    def delete_then_read(_part: Part, _write: Any) -> int:
+        EventMonth.objects.get_or_create(month=MARCH, step=MonthStep.DELETED, defaults={"at": NOON})
+        return 0
+
+    monkeypatch.setattr(sealing, "copy_part", delete_then_read)
+    send(ledger_of(make_tenant("late")), [request_event("late", NOON)], as_of=NOON)
+    with pytest.raises(LakeMismatchError, match="only in the lake"):
+        seal()
+    lake = lake_of_settings()
+    assert rows_in_lake(lake, tmp_path / "all.parquet") == 31
+    lake.close()
 
 
 @pytest.mark.parametrize("step", ["begun", "written", "committed"])
