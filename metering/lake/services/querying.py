@@ -109,7 +109,7 @@ def _loaded(
 
 
 def _from_lake(table: LakeTable, file: Path, span: Range, bounds: SqlBounds, ledger: Ledger | None) -> int:
-    columns = [column.name for column in columns_of(table, ledger and ledger.tenant_id)]
+    columns = [column.name for column in columns_of(table, ledger.tenant_id if ledger else None)]
     question = LakeQuestion(columns, table.time, span.start, span.end, bounds.rows_read_max, bounds.bytes_read_max)
     if ledger:
         question = replace(question, tenant_id=str(ledger.tenant_id), is_live=ledger.is_live)
