@@ -18,6 +18,7 @@ TOTP: Final = "mfa"
 SESSION: Final = "session"
 WEBHOOK_SECRET: Final = "webhook secret"  # noqa: S105 - a purpose
 ENDPOINT_SECRET: Final = "webhook endpoint"  # noqa: S105 - a purpose
+CHANNEL_SECRET: Final = "notice channel"  # noqa: S105 - a purpose
 PROOF_KEY: Final = "proof key"
 
 

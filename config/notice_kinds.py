@@ -7,6 +7,8 @@ NOTICE_KINDS: Final = (
     "metering.alerts.domain.alerts.UNUSUAL_USAGE",
     "accounts.keys.domain.leaks.KEY_LEAK",
     "accounts.webhooks.domain.mails.ENDPOINT_DISABLED",
+    "accounts.channels.domain.mails.CHANNEL_STOPPED",
+    "accounts.channels.domain.mails.CHANNEL_MAIL",
     "billing.domain.mails.INVOICE",
     "billing.domain.mails.CREDIT_NOTE",
     "billing.desk.services.answering.LINE_QUESTION",

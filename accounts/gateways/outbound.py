@@ -45,6 +45,9 @@ _REASONS: Final[tuple[tuple[type[Exception], str], ...]] = (
     (Exception, "The response could not be read."),
 )
 
+# Whatever else went wrong, went wrong after a part of the request may have been sent.
+_NOTHING_SENT: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, InvalidUrlError)
+
 # Returns the addresses of a host and port, as `socket.getaddrinfo` does.
 LookUp = Callable[[str, int], Sequence[tuple[Any, ...]]]
 
@@ -55,13 +58,17 @@ class NotPublicError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back. Without `status_code` there was no response, and `error` says why."""
+    """What came back. Without `status_code` there was no response, and `error` says why.
+
+    `may_have_arrived` is false if there was no connection, so that nothing was sent.
+    """
 
     status_code: int | None
     error: str
     text: str = ""
     retry_after: str = ""
     milliseconds: int = 0
+    may_have_arrived: bool = True
 
 
 def system_look_up(host: str, port: int) -> Sequence[tuple[Any, ...]]:
@@ -170,13 +177,14 @@ class Outbound:
     async def post(self, url: str, *, body: bytes, headers: Mapping[str, str]) -> Reply:
         """Send one request, and return what came back. Raises nothing: what went wrong is in the reply."""
         loop = asyncio.get_running_loop()
-        started = loop.time()
+        started, may_have_arrived = loop.time(), True
         try:
             status, text, retry_after = await self._send(url, body, headers)
             error = "" if status in _SUCCESS else _words_of_status(status)
         except (aiohttp.ClientError, NotPublicError, InvalidUrlError, TimeoutError, OSError, ValueError) as problem:
             status, text, retry_after, error = None, "", "", self._words_of(problem)
-        return Reply(status, error, text, retry_after, int((loop.time() - started) * 1000))
+            may_have_arrived = not isinstance(problem, (*_NOTHING_SENT, NotPublicError))
+        return Reply(status, error, text, retry_after, int((loop.time() - started) * 1000), may_have_arrived)
 
     async def _send(self, url: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, str, str]:
         target = read_target(url, self._allowed)

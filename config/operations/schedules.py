@@ -74,6 +74,7 @@ PLANNED_JOBS: Final = (
     PlannedJob("documents", "Create PDFs", "billing.tasks.deliver_documents", "* * * * *", _BY_THE_MINUTE),
     PlannedJob("mails", "Send mails", "accounts.notices.tasks.send_mails", "* * * * *", _BY_THE_MINUTE),
     PlannedJob("webhooks", "Send webhooks", "accounts.webhooks.tasks.send_webhooks", "* * * * *", _BY_THE_MINUTE),
+    PlannedJob("channels", "Send to channels", "accounts.channels.tasks.send_channels", "* * * * *", _BY_THE_MINUTE),
     PlannedJob("exports", "Create exports", "accounts.exports.tasks.make_exports", "* * * * *", _BY_THE_MINUTE),
     PlannedJob(
         "alerts",

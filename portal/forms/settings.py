@@ -15,7 +15,7 @@ from metering.domain.periods import is_known_zone
 ENGLISH: Final = Locale("en")
 
 
-def _zones() -> list[tuple[str, str]]:
+def time_zones() -> list[tuple[str, str]]:
     """Return time zones named by places; abbreviations and historical names are left out."""
     names = sorted(name for name in available_timezones() if "/" in name and not name.startswith(("Etc/", "SystemV/")))
     return [("UTC", "UTC"), *((name, name.replace("_", " ")) for name in names if is_known_zone(name))]
@@ -36,7 +36,8 @@ class SettingsForm(forms.Form):
 
     name = forms.CharField(max_length=120)
     time_zone = forms.ChoiceField(
-        choices=_zones, help_text="Days and months begin at midnight in this time zone, on these pages and for quotas."
+        choices=time_zones,
+        help_text="Days and months begin at midnight in this time zone, on these pages and for quotas.",
     )
     currency = forms.ChoiceField(choices=_currencies, help_text="The currency of your invoices.")
     legal_name = forms.CharField(required=False, max_length=200, label="Registered name")

@@ -30,6 +30,7 @@ NESTED_APPS = {
     "exports": "accounts",
     "notices": "accounts",
     "webhooks": "accounts",
+    "channels": "accounts",
     "alerts": "metering",
     "lake": "metering",
     "proofs": "metering",

@@ -345,6 +345,7 @@ def address(route: Route, target: Estate, *, slug: str = "") -> str:
         "<uuid:export_id>": str(target.export.pk),
         "<uuid:reservation_id>": str(target.reservation.pk),
         "<uuid:budget_id>": str(target.budget.pk),
+        "<uuid:channel_id>": str(target.channel.pk),
         "<uuid:endpoint_id>": str(target.delivery.endpoint_id),
         "<uuid:delivery_id>": str(target.delivery.pk),
         "<int:alert_id>": str(target.anomaly.pk),

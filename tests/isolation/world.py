@@ -14,6 +14,10 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
+from accounts.channels.domain.terms import ChannelTerms
+from accounts.channels.domain.types import ChannelType
+from accounts.channels.models import Channel
+from accounts.channels.services.channels import create_channel
 from accounts.domain.actor import Actor
 from accounts.domain.api_key import KeyKind
 from accounts.domain.roles import Role
@@ -67,6 +71,7 @@ class Estate:
     reservation: Reservation
     delivery: WebhookDelivery
     notice: Notice
+    channel: Channel
     budget: Budget
     question: LineQuestion
     anomaly: ThresholdAlert
@@ -81,6 +86,7 @@ class Estate:
             self.reservation.pk,
             self.delivery.pk,
             self.notice.pk,
+            self.channel.pk,
             self.question.pk,
             self.delivery.endpoint_id,
             self.delivery.event_id,
@@ -134,12 +140,13 @@ def make_estate(slug: str) -> Estate:
     payment, export = make_payment(tenant, as_of), make_export(tenant, owner, as_of)
     reservation = make_reservation(tenant, key, as_of)
     delivery = make_delivery(tenant, actor, as_of)
+    channel = make_channel(tenant, actor, as_of)
     notice, budget = make_notice(tenant, as_of), make_budget(tenant, actor, as_of)
     people = (tenant, owner, membership, onlooker, invitation)
     question = line_question(invoice, asker=owner, asked_at=as_of)
     anomaly = make_anomaly(tenant, as_of - timedelta(hours=2))
     refusal = make_refusal(tenant, as_of)
-    made = (invoice, payment, export, reservation, delivery, notice, budget, question, anomaly, refusal)
+    made = (invoice, payment, export, reservation, delivery, notice, channel, budget, question, anomaly, refusal)
     return Estate(*people, key, event_id, *made)
 
 
@@ -167,6 +174,15 @@ def make_refusal(tenant: Tenant, as_of: datetime) -> IngestVerdict:
     refusal = UnstoredEvent(Verdict.REJECTED, event_id, "http_request", "quantity_invalid", "It is negative.")
     record_verdicts(ledger=ledger_of(tenant), refusals=[refusal], api_key_id=None, request_id="", as_of=as_of)
     return IngestVerdict.objects.get(event_id=event_id)
+
+
+def make_channel(tenant: Tenant, actor: Actor, as_of: datetime) -> Channel:
+    """Create a channel of the tenant, which no test sends to."""
+    terms = ChannelTerms(f"Channel of {tenant.slug}", f"https://ntfy.example/{tenant.slug}")
+    created = create_channel(
+        tenant=tenant, membership=None, channel_type=ChannelType.NTFY, terms=terms, actor=actor, as_of=as_of
+    )
+    return created.channel
 
 
 def make_budget(tenant: Tenant, actor: Actor, as_of: datetime) -> Budget:

@@ -20,6 +20,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django.plugin import DjangoDbBlocker
 
+from accounts.channels.models import Channel, ChannelMessage
 from accounts.domain.actor import Actor, ActorKind
 from accounts.domain.roles import Role
 from accounts.errors import PermissionMissingError
@@ -86,6 +87,8 @@ TABLES: Mapping[str, tuple[type[Model], str]] = {
     "webhook_endpoints.json": (WebhookEndpoint, "tenant"),
     "webhook_deliveries.ndjson.gz": (WebhookDelivery, "tenant"),
     "webhook_attempts.ndjson.gz": (WebhookAttempt, "tenant"),
+    "channels.json": (Channel, "tenant"),
+    "channel_messages.ndjson.gz": (ChannelMessage, "tenant"),
     "tax_id_checks.json": (TaxIdCheck, "tenant"),
     "subscriptions.json": (Subscription, "tenant"),
     "subscription_phases.json": (SubscriptionPhase, "subscription__tenant"),
@@ -124,6 +127,7 @@ NOT_EXPORTED = {
     "metering.SealedUsage": "what the ledger is guarded by; the lines that it proves are exported themselves",
     "metering.MeterFill": "how far a new meter is filled; its usage is exported itself",
     "collection.ProviderChoice": "which provider staff chose; its agreement is exported itself",
+    "notices.UnroutedNotice": "which notices channels are to be told of; each is exported itself",
     "notices.UnsentEvent": "which events wait to be sent; each is exported itself",
     "webhooks.WebhookSecret": "secrets, each shown once when it was created",
     "collection.PaymentFinding": "what staff check at a provider; each payment is exported itself",
@@ -253,8 +257,8 @@ def test_every_table_of_a_tenant_is_exported_or_named_with_a_reason(estates: tup
     owned = {
         model._meta.label
         for app in (
-            "accounts", "notices", "webhooks", "exports", "metering", "alerts", "billing", "collection", "dunning",
-            "banking",
+            "accounts", "notices", "webhooks", "channels", "exports", "metering", "alerts", "billing", "collection",
+            "dunning", "banking",
         )
         for model in apps.get_app_config(app).get_models()
         if {"tenant", "tenant_id"} & {field.name for field in model._meta.get_fields()} and model is not Tenant

@@ -28,6 +28,7 @@ KEY_LEAK: Final = MailKind(
     roles_by_default=frozenset({Role.OWNER, Role.ADMIN, Role.DEVELOPER}),
     title="Leaked keys",
     page="keys/",
+    is_urgent=True,
 )
 TOKENS_MAX: Final = 1000
 URL_CHARACTERS_MAX: Final = 2000

@@ -22,7 +22,8 @@ class MailKind:
 
     `settings.NOTICE_KINDS` names all of them. `wish` is the name of the choice in forms and in the audit log. A member
     may get the notice if their role has `capability`. `title` names the kind for people, `page` is what it links to
-    below the pages of the tenant. A mail of a kind that is not `is_optional` has no link that stops it.
+    below the pages of the tenant. A mail of a kind that is not `is_optional` has no link that stops it. One that
+    `is_urgent` is told at once, also in quiet hours.
     """
 
     name: str
@@ -33,6 +34,7 @@ class MailKind:
     title: str = ""
     page: str = ""
     is_optional: bool = True
+    is_urgent: bool = False
 
     @property
     def label(self) -> str:

@@ -33,6 +33,16 @@ class Notice(models.Model):
         return self.title
 
 
+class UnroutedNotice(models.Model):
+    """A notice that channels have not been told of yet: their queue is this row, written with the notice."""
+
+    notice = models.OneToOneField(Notice, primary_key=True, on_delete=models.CASCADE, related_name="unrouted")
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="+", db_index=False)
+
+    def __str__(self) -> str:
+        return str(self.notice_id)
+
+
 class MemberNotice(models.Model):
     """A notice to one member, who has read it or not."""
 

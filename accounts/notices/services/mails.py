@@ -102,6 +102,11 @@ def queue_mails(mails: Iterable[NewMail], *, as_of: datetime) -> None:
     """
     queued = list(mails)
     notify_members((_notice(mail) for mail in queued), as_of=as_of)
+    add_mails(queued, as_of=as_of)
+
+
+def add_mails(queued: Sequence[NewMail], *, as_of: datetime) -> None:
+    """Store mails alone, in the caller's transaction: what they say is no notice, or is told already."""
     keys = [mail.dedupe_key for mail in queued]
     known = set(OutboundMail.objects.filter(dedupe_key__in=keys).values_list("dedupe_key", flat=True))
     OutboundMail.objects.bulk_create(

@@ -30,6 +30,8 @@ WITH given AS (
     FROM told AS t JOIN given AS g ON g.id = t.id JOIN accounts_membership AS m ON m.tenant_id = t.tenant_id
     JOIN accounts_user AS u ON u.id = m.user_id
     WHERE u.is_active AND g.roles ? m.role
+), queued AS (
+    INSERT INTO notices_unroutednotice (notice_id, tenant_id) SELECT id, tenant_id FROM told
 )
 SELECT dedupe_key FROM told
 """

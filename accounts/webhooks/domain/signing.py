@@ -29,17 +29,18 @@ def message_body(*, event_type: str, occurred_at: datetime, data: str) -> bytes:
 
 
 def signed_headers(
-    *, message_id: str, body: bytes, sent_at: datetime, secrets: Sequence[str], sequence: int
+    *, message_id: str, body: bytes, sent_at: datetime, secrets: Sequence[str], sequence: int | None = None
 ) -> dict[str, str]:
     """Return the headers of one attempt, with a signature by each secret that is valid, the newest first."""
     assert secrets, "an endpoint has a secret"
     at = sent_at.astimezone(UTC)
     text = body.decode()
     signatures = [Webhook(secret).sign(message_id, at, text) for secret in secrets]
+    numbered = {} if sequence is None else {SEQUENCE_HEADER: str(sequence)}
     return {
         "content-type": "application/json",
         "webhook-id": message_id,
         "webhook-timestamp": str(int(at.timestamp())),
         "webhook-signature": " ".join(signatures),
-        SEQUENCE_HEADER: str(sequence),
+        **numbered,
     }

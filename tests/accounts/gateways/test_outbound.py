@@ -146,7 +146,9 @@ def test_a_name_with_one_private_address_among_public_ones_is_refused() -> None:
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (one, port)) for one in ("8.8.8.8", "10.0.0.1")]
 
     reply = asyncio.run(sent("http://hooks.example.com/", look_up=look_up))
-    assert reply == Reply(None, "The host leads to an address that is not public.", milliseconds=reply.milliseconds)
+    assert reply == Reply(
+        None, "The host leads to an address that is not public.", "", "", reply.milliseconds, may_have_arrived=False
+    )
 
 
 def test_the_socket_itself_refuses_an_address_that_nothing_checked_before(monkeypatch: pytest.MonkeyPatch) -> None:
