@@ -48,11 +48,20 @@ class Report:
         self.wrong: list[str] = []
         self.open: list[str] = []
         self.limits: list[str] = []
+        self.about = ""  # which of several files
+
+    def lack(self, text: str) -> None:
+        """Note what this file should prove and does not."""
+        self.open.append(f"{self.about}{text}")
+
+    def limit(self, text: str) -> None:
+        """Note what such a file alone does not prove."""
+        self.limits.append(f"{self.about}{text}")
 
     def check(self, *, holds: bool, at: str, says: str) -> bool:
         """Note a contradiction unless it holds, and return whether it does."""
         if not holds:
-            self.wrong.append(f"{at}: {says}")
+            self.wrong.append(f"{self.about}{at}: {says}")
         return holds
 
     def same(self, said: object, follows: object, at: str, name: str) -> bool:
@@ -720,7 +729,7 @@ class Bundle:
     """A bundle while it is verified."""
 
     def __init__(self, given: Json, report: Report) -> None:
-        self.given, self.report = given, report
+        self.given, self.report, self.about = given, report, report.about
         self.head: Json = given["head"]
         self.document: Json = self.head["document"]
         self.currency: str = self.document["currency"]
@@ -763,9 +772,7 @@ class Bundle:
                 known.add(key["id"])
         if trusted is None:
             names = ", ".join(self.keys)
-            self.report.limits.append(
-                f"that {names} is the seller's key: compare it with a copy that you kept (--keys)"
-            )
+            self.report.limit(f"that {names} is the seller's key: compare it with a copy that you kept (--keys)")
             return
         for name in sorted({self.given["signature"]["key"], *(day["key"] for day in self.given["days"])}):
             says = "it signed, and is neither a key that you trust nor endorsed by one"
@@ -828,9 +835,7 @@ class Bundle:
             return
         first = self.given["days"][0]
         if first["previous"] != ZEROS:
-            self.report.limits.append(
-                f"the days before {first['day']}, unless you give the evidence of the invoice before"
-            )
+            self.report.limit(f"the days before {first['day']}, unless you give the evidence of the invoice before")
 
     # Events
 
@@ -862,7 +867,7 @@ class Bundle:
                 if event is not None:
                     self.events[position].append(event)
         for day, count in sorted(unsigned.items()):
-            self.report.open.append(f"{counted(count)} events that were received on {day}: that day is not signed yet")
+            self.report.lack(f"{counted(count)} events that were received on {day}: that day is not signed yet")
         for position, line in self.said.items():
             count = len(self.leaves[position])
             self.report.same(line["leaves"], count, f"line {position}", "the number of its events")
@@ -932,9 +937,7 @@ class Bundle:
         said = told["now"]["quantity"] if line["kind"] == "adjustment" else line["quantity"]
         if meter is None or not self.is_full:
             if meter is not None:
-                self.report.limits.append(
-                    f"{at}: that its {self.said[line['position']]['leaves']} events come to {said}"
-                )
+                self.report.limit(f"{at}: that its {self.said[line['position']]['leaves']} events come to {said}")
             return Decimal(said)
         start, end = micros(line["period"]["start"]), micros(line["period"]["end"])
         events = self.events[line["position"]]
@@ -1008,12 +1011,12 @@ class Bundle:
             terms = {"unit_amount": told["steps"][0]["unit_amount"] if told["steps"] else "0"}
             follows, amount = explained("per_unit", terms, quantity, self.currency, None)
             self._explained(told, follows, at)
-            self.report.limits.append(f"{at}: the price of a single item, which no plan has")
+            self.report.limit(f"{at}: the price of a single item, which no plan has")
         elif kind == "carry" or (kind == "proration" and told["model"] == "reopened"):
             amount = line["amount_minor"]
-            self.report.limits.append(f"{at}: {line['description']} ({money(amount, self.currency)})")
+            self.report.limit(f"{at}: {line['description']} ({money(amount, self.currency)})")
         else:
-            self.report.open.append(f"{at}: there is no kind of line {kind!r}")
+            self.report.lack(f"{at}: there is no kind of line {kind!r}")
             return
         self.report.same(line["amount_minor"], amount, at, "amount_minor")
 
@@ -1041,7 +1044,7 @@ class Bundle:
         whole = rounded(EXACT.divide(EXACT.multiply(fee, Decimal(days)), Decimal(max(of, 1))), self.currency)
         kept = told.get("kept_minor", 0)
         self.report.check(holds=0 <= kept <= whole, at=at, says=f"{kept} of {whole} cannot be kept")
-        self.report.limits.append(f"{at}: the days of a change of plan, {days} of {of}")
+        self.report.limit(f"{at}: the days of a change of plan, {days} of {of}")
         if told.get("is_forgiven"):
             return 0
         return kept - whole if kept or line["amount_minor"] < 0 else whole
@@ -1058,7 +1061,7 @@ class Bundle:
         limits = (
             f"{at}: that {told['invoice']} and its corrections came to {money(before['amount_minor'], self.currency)}"
         )
-        self.report.limits.append(limits)
+        self.report.limit(limits)
         difference: int = costs - before["amount_minor"]
         if not any(before.get(name) for name in ("forgiven_minor", "unpaid_minor", "credited_minor")):
             return difference
@@ -1066,7 +1069,7 @@ class Bundle:
         most = sum(before.get(name, 0) for name in ("forgiven_minor", "unpaid_minor", "credited_minor"))
         amount: int = line["amount_minor"]
         self.report.check(holds=abs(amount - difference) <= most, at=at, says=f"{amount} is too far from {difference}")
-        self.report.limits.append(f"{at}: how much of {money(most, self.currency)} that was unpaid or credited is kept")
+        self.report.limit(f"{at}: how much of {money(most, self.currency)} that was unpaid or credited is kept")
         return amount
 
     # Sums
@@ -1077,7 +1080,7 @@ class Bundle:
         self.report.same(document["kind"], "invoice", "document", "kind")
         self.report.same(document["digits"], DIGITS.get(self.currency, 2), "document", "digits")
         if any("tax" not in line for line in lines):
-            self.report.open.append("the tax: the invoice is from before lines bore theirs")
+            self.report.lack("the tax: the invoice is from before lines bore theirs")
         else:
             self._taxes(lines)
         carried = sum(line["amount_minor"] for line in lines if line["kind"] == "carry")
@@ -1112,7 +1115,7 @@ class Bundle:
             exact = EXACT.multiply(Decimal(base), Decimal(key[3])).scaleb(-2 - DIGITS.get(self.currency, 2), EXACT)
             self.report.same(row["amount_minor"], rounded(exact, self.currency), at, "amount_minor")
         if rows:
-            self.report.limits.append("which tax is due: the rates are taken as the lines name them")
+            self.report.limit("which tax is due: the rates are taken as the lines name them")
 
     def _own_currency(self, document: Json) -> None:
         """Check the taxes in the seller's currency, by the rates that the document names."""
@@ -1130,7 +1133,7 @@ class Bundle:
             converted.append(rounded(exact, own["currency"]))
         self.report.same(own["taxes_minor"], converted, "issuer_currency", "taxes_minor")
         self.report.same(own["tax_minor"], sum(converted), "issuer_currency", "tax_minor")
-        self.report.limits.append(f"the rates of exchange of {own['day']}")
+        self.report.limit(f"the rates of exchange of {own['day']}")
 
 
 def verify_together(one: Bundle, other: Bundle, report: Report) -> None:
@@ -1144,10 +1147,10 @@ def verify_together(one: Bundle, other: Bundle, report: Report) -> None:
         report.check(holds=is_one, at=names, says=f"they show two signed histories of {day}")
     for name in set(one.keys) & set(other.keys):
         report.check(holds=one.keys[name] == other.keys[name], at=names, says=f"the key {name} is two keys")
-    if not shared:
-        first, second = sorted((one, other), key=lambda bundle: min(bundle.days, default=""))
-        last, begins = max(first.days, default=""), min(second.days, default="")
-        if not last or not begins or date.fromisoformat(last) + timedelta(days=1) != date.fromisoformat(begins):
+    if not shared and one.days and other.days:
+        first, second = sorted((one, other), key=lambda bundle: min(bundle.days))
+        last, begins = max(first.days), min(second.days)
+        if date.fromisoformat(last) + timedelta(days=1) != date.fromisoformat(begins):
             report.open.append(f"that {names} show one history: they have no day in common")
             return
         previous = second.days[begins]["previous"]
@@ -1157,6 +1160,48 @@ def verify_together(one: Bundle, other: Bundle, report: Report) -> None:
             doubles = leaves & usage_leaves(other).get(code, set())
             says = f"both charge {counted(len(doubles))} events of {code}"
             report.check(holds=not doubles, at=names, says=says)
+
+
+def settle_limits(bundles: Sequence[Bundle], report: Report) -> None:
+    """Take back what one file does not prove, and the others do: the days before, and what a correction corrects."""
+    proved = {day for bundle in bundles for day in bundle.days}
+    for bundle in bundles:
+        first = min(bundle.days, default="")
+        if first and (date.fromisoformat(first) - timedelta(days=1)).isoformat() in proved:
+            report.limits = [
+                one for one in report.limits if not one.startswith(f"{bundle.about}the days before {first},")
+            ]
+        for line in bundle.document["lines"]:
+            if line["kind"] == "adjustment" and charged_before(line, bundle, bundles) == invoiced_before(line):
+                said = f"{bundle.about}line {line['position']}: that {line['explanation']['invoice']} and"
+                report.limits = [one for one in report.limits if not one.startswith(said)]
+
+
+def invoiced_before(line: Json) -> tuple[int, Decimal]:
+    """Return the amount and the quantity that a correction takes as invoiced."""
+    before = line["explanation"]["invoiced"]
+    return before["amount_minor"], Decimal(before["quantity"])
+
+
+def charged_before(correction: Json, of: Bundle, bundles: Iterable[Bundle]) -> tuple[int, Decimal]:
+    """Return what the line that a correction corrects, and earlier corrections of it, come to in these bundles."""
+    amount, quantity = 0, NOTHING
+    number, place = correction["explanation"]["invoice"], meter_and_period(correction, of)
+    for bundle in bundles:
+        for line in bundle.document["lines"]:
+            is_root = line["kind"] == "usage" and bundle.head["invoice"] == number
+            is_earlier = (
+                line["kind"] == "adjustment" and bundle.known < of.known and line["explanation"]["invoice"] == number
+            )
+            if (is_root or is_earlier) and meter_and_period(line, bundle) == place:
+                amount, quantity = amount + line["amount_minor"], EXACT.add(quantity, Decimal(line["quantity"]))
+    return amount, quantity
+
+
+def meter_and_period(line: Json, bundle: Bundle) -> tuple[str, str, str]:
+    """Return which usage a line is about."""
+    number = bundle.said[line["position"]]["meter"]
+    return bundle.meters[number].code, line["period"]["start"], line["period"]["end"]
 
 
 def usage_leaves(bundle: Bundle) -> dict[str, set[str]]:
@@ -1233,9 +1278,16 @@ def main(arguments: Sequence[str]) -> int:
         trusted = trusted_keys(given.keys, given.key)
     except UnreadableError as error:
         return told([f"cannot be read: {error}"], 2)
-    whole = [bundle for path in given.bundles if (bundle := verified(path, trusted, report)) is not None]
+    whole = []
+    for path in given.bundles:
+        report.about = f"{Path(path).name}: " if len(given.bundles) > 1 else ""
+        bundle = verified(path, trusted, report)
+        whole += [] if bundle is None else [bundle]
+    report.about = ""
     for one, other in zip(whole, whole[1:]):
         verify_together(one, other, report)
+    if not report.wrong:
+        settle_limits(whole, report)
     if report.wrong:
         found = [f"NOT PROVED: {counted(len(report.wrong))} contradictions", *(f"  {one}" for one in report.wrong)]
         return told(found, 1)
