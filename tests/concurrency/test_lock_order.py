@@ -12,7 +12,8 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
+from psycopg.errors import DeadlockDetected
 from pytest_django import Settings
 
 from accounts.errors import StoreUnavailableError
@@ -21,7 +22,7 @@ from metering.gateways.limit_stores import postgres
 from metering.services import ingest, ledger_lock, new_events, voids
 from metering.services.event_voids import void_counted_event
 from metering.services.limits import authorization, summing_up
-from metering.services.limits.counting import ingest_and_count
+from metering.services.limits.counting import forget_counters, ingest_and_count
 from metering.services.limits.reservations import commit_reservation, release_reservation, reserve
 from metering.services.reconciliation import reconcile
 from metering.services.rounds.statements import LOCK, STORE
@@ -127,6 +128,41 @@ def test_the_same_with_limits_taken_last_deadlocks(
     race(caller, turns=4)
 
     await_that(lambda: deadlocks(observer) > 0)
+
+
+@pytest.mark.takes_long("PostgreSQL looks for a deadlock only after a second of waiting")
+def test_summing_up_is_tried_again_after_a_deadlock(caller: Caller, observer: psycopg.Connection) -> None:
+    assert any(breaks_who_sums_up(caller, observer) for _ in range(10))
+    assert reconcile(ledgers=[caller.ledger]).is_clean
+
+
+def breaks_who_sums_up(caller: Caller, observer: psycopg.Connection) -> bool:
+    """Lock against the order while a request sums up; it passes. Return whether PostgreSQL broke it, and not us.
+
+    It breaks whoever still waits after a second, and on a busy machine we may begin to wait too late.
+    """
+    with transaction.atomic():
+        forget_counters(ledger=caller.ledger, as_of=NOW)
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            with observer.transaction():
+                observer.execute("SELECT FROM limit_counter FOR UPDATE")
+                asked = pool.submit(closing_connection, caller.passes, NOW)
+                await_that(lambda: observer.execute("SELECT FROM pg_locks WHERE NOT granted").fetchone() is not None)
+                observer.execute("SELECT pg_advisory_xact_lock_shared(%s)", [caller.ledger.lock_key])
+        except DeadlockDetected:
+            return False
+        finally:
+            assert asked.result(60) == [True]
+    return True
+
+
+def closing_connection(work: Callable[..., Any], *asked: Any) -> Any:
+    """Work in a thread, and close its own connection."""
+    try:
+        return work(*asked)
+    finally:
+        connection.close()
 
 
 def race(caller: Caller, *, turns: int) -> None:

@@ -6,6 +6,8 @@ PostgreSQL is asked first, since all statements lock counters before usage. Redi
 asked last, when the event is known to be new.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -53,15 +55,11 @@ def authorize(*, principal: Principal, tenant: TenantFacts, event: ParsedEvent, 
     store = limit_store()
     claim = claim_for(principal, tenant, event, as_of)
     for _ in range(TRIES_MAX):
-        try:
+        with _tried_again_after_deadlock():
             authorization = _try_once(store, claim, event, principal.key_id)
-        except OperationalError as error:
-            if not isinstance(error.__cause__, DeadlockDetected):
-                raise
-            continue
-        if authorization is not None:
-            return authorization
-        learn(store, claim)
+            if authorization is not None:
+                return authorization
+            learn(store, claim)
     raise unknown_limits()
 
 
@@ -70,10 +68,11 @@ def check_limits(*, principal: Principal, tenant: TenantFacts, event: ParsedEven
     store = limit_store()
     claim = claim_for(principal, tenant, event, as_of)
     for _ in range(TRIES_MAX):
-        levels = look(store, claim)
-        if levels is not None:
-            return decide(claim, levels, is_taken=False)
-        learn(store, claim)
+        with _tried_again_after_deadlock():
+            levels = look(store, claim)
+            if levels is not None:
+                return decide(claim, levels, is_taken=False)
+            learn(store, claim)
     raise unknown_limits()
 
 
@@ -92,6 +91,16 @@ def claim_for(principal: Principal, tenant: TenantFacts, event: ParsedEvent, as_
 def unknown_limits() -> StoreUnavailableError:
     """Return the 503 of limits that changed again and again while they were summed up."""
     return StoreUnavailableError("The limits could not be read. Nothing was counted. Try again.")
+
+
+@contextmanager
+def _tried_again_after_deadlock() -> Iterator[None]:
+    """Go on with the next try if PostgreSQL broke this one to end a deadlock: nothing was stored, and none holds it."""
+    try:
+        yield
+    except OperationalError as error:
+        if not isinstance(error.__cause__, DeadlockDetected):
+            raise
 
 
 def _try_once(store: LimitStore, claim: Claim, event: ParsedEvent, api_key_id: UUID) -> Authorization | None:
