@@ -4,22 +4,29 @@ A change applies in every process within a second.
 """
 
 from collections.abc import Iterable
+from contextvars import copy_context
 from datetime import date, datetime
+from functools import partial
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
 
 from accounts.domain.actor import Actor
-from accounts.errors import FieldError, InvalidFieldsError
+from accounts.domain.reach import within_tenant
+from accounts.errors import FieldError, InvalidFieldsError, StoreUnavailableError
 from accounts.models import Tenant
 from accounts.services.audit import AuditTarget, record_audit
 from metering.domain.aggregations.registry import ADDITIVE_CODES
 from metering.domain.codes import code_errors
+from metering.domain.ledger import Ledger
 from metering.domain.usage_plan_terms import QuotaTerms, ThrottleTerms, UsagePlanTerms, check_terms
 from metering.errors import CodeTakenError, InUseError, UnknownEventTypeCodeError, UnknownMeterError
 from metering.models import EventType, Meter, UsagePlan, UsagePlanAssignment, UsagePlanQuota, UsagePlanThrottle
+from metering.selectors.ledgers import half_of
 from metering.selectors.limits import forget_limits
+from metering.services.limits.asking import note_uncounted
+from metering.services.limits.counting import forget_counters
 
 
 def create_usage_plan(*, code: str, terms: UsagePlanTerms, actor: Actor, as_of: datetime) -> UsagePlan:
@@ -97,8 +104,23 @@ def assign_usage_plan(*, tenant: Tenant, usage_plan: UsagePlan | None, actor: Ac
             after={"usage_plan": None if usage_plan is None else usage_plan.code},
             as_of=as_of,
         )
+        if usage_plan is not None:
+            # Alone and last: a run assigns plans to many tenants in one transaction, and counters are not held so long.
+            reach = copy_context()
+            for is_live in (True, False):
+                transaction.on_commit(partial(reach.run, _count_again, half_of(tenant, is_live=is_live), as_of))
     forget_limits()
     return True
+
+
+@transaction.atomic
+def _count_again(ledger: Ledger, as_of: datetime) -> None:
+    """Mark counters as unknown: one that no limit named meanwhile has missed what was reported."""
+    with within_tenant(ledger.tenant_id):
+        try:
+            forget_counters(ledger=ledger, as_of=as_of)
+        except StoreUnavailableError:
+            note_uncounted(ledger, as_of)
 
 
 def assign_default_usage_plan(*, tenant: Tenant, actor: Actor, as_of: datetime) -> UsagePlan | None:

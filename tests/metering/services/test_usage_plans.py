@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
+from pytest_django import Settings
 
 from accounts.domain.actor import Actor
 from accounts.errors import InvalidFieldsError
@@ -16,6 +17,8 @@ from metering.domain.usage_plan_terms import QuotaTerms, ThrottleTerms, UsagePla
 from metering.errors import CodeTakenError, UnknownEventTypeCodeError, UnknownMeterError
 from metering.models import UsagePlan, UsagePlanAssignment, UsagePlanQuota
 from metering.selectors.limits import tenant_limits
+from metering.services.limits import policies
+from metering.services.limits.counting import ingest_and_count
 from metering.services.usage_plans import (
     assign_default_usage_plan,
     assign_usage_plan,
@@ -24,6 +27,7 @@ from metering.services.usage_plans import (
     update_usage_plan,
 )
 from tests.metering.ledger_world import make_meter, make_tenant
+from tests.metering.services.limits.limit_world import caller_on_plan, quota_of
 
 NOW = datetime(2026, 3, 10, 12, 30, tzinfo=UTC)
 OPERATOR = Actor.system("operator")
@@ -162,3 +166,26 @@ def test_a_quota_is_of_a_kind_that_adds_up_by_a_formula_too(kind: Aggregation) -
     with pytest.raises(InvalidFieldsError) as refused:
         create_usage_plan(code="limited", terms=terms, actor=OPERATOR, as_of=NOW)
     assert [error.code for error in refused.value.field_errors] == ["not_additive"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_was_reported_without_a_plan_counts_once_the_plan_is_assigned_again(settings: Settings) -> None:
+    settings.REDIS_URL = ""
+    caller = caller_on_plan(NOW, [quota_of("5")])
+    plan = UsagePlan.objects.get()
+    assert caller.passes(NOW, 2) == [True, True]
+    assign_usage_plan(tenant=caller.model, usage_plan=None, actor=OPERATOR, as_of=NOW)
+    forget_changes_of_plans()
+    events = [caller.event(NOW) for _ in range(3)]
+    for event in events:
+        ingest_and_count(principal=caller.principal, tenant=caller.tenant, events=[event], as_of=NOW)
+
+    assign_usage_plan(tenant=caller.model, usage_plan=plan, actor=OPERATOR, as_of=NOW)
+    forget_changes_of_plans()  # as in a process that has just begun
+
+    assert caller.passes(NOW) == [False]
+
+
+def forget_changes_of_plans() -> None:
+    """Forget with which quotas this process has counted."""
+    policies._counted_with.forget_all()
