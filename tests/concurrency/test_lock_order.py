@@ -158,7 +158,7 @@ def breaks_who_sums_up(caller: Caller, observer: psycopg.Connection) -> bool:
 
 
 def closing_connection(work: Callable[..., Any], *asked: Any) -> Any:
-    """Work in a thread, and close its own connection."""
+    """Run work in a thread, and close the connection that it opened."""
     try:
         return work(*asked)
     finally:

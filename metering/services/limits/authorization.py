@@ -95,7 +95,7 @@ def unknown_limits() -> StoreUnavailableError:
 
 @contextmanager
 def _tried_again_after_deadlock() -> Iterator[None]:
-    """Go on with the next try if PostgreSQL broke this one to end a deadlock: nothing was stored, and none holds it."""
+    """Let the caller begin its next try if PostgreSQL broke this one to end a deadlock: nothing was stored."""
     try:
         yield
     except OperationalError as error:
