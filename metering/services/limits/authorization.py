@@ -95,7 +95,7 @@ def unknown_limits() -> StoreUnavailableError:
 
 @contextmanager
 def _tried_again_after_deadlock() -> Iterator[None]:
-    """Let the caller begin its next try if PostgreSQL broke this one to end a deadlock: nothing was stored."""
+    """Run one try. If PostgreSQL broke it to end a deadlock, nothing was stored, and the caller begins the next."""
     try:
         yield
     except OperationalError as error:
