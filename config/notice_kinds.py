@@ -1,4 +1,4 @@
-"""Every kind of notice, by the path of its constant, in the order in which people see them."""
+"""Every kind of notice, by the path of its constant, in the order in which people see them; what staff are told."""
 
 from typing import Final
 
@@ -16,4 +16,12 @@ NOTICE_KINDS: Final = (
     "billing.domain.mails.TRIAL_END",
     "accounts.exports.domain.mails.EXPORT_READY",
     "billing.domain.mails.CLOSED",
+)
+# Each by the function that finds what happened.
+STAFF_NOTICE_SOURCES: Final = (
+    "accounts.channels.selectors.staff_sources.new_customers",
+    "accounts.channels.selectors.staff_sources.new_differences",
+    "metering.alerts.selectors.staff_notices.new_anomalies",
+    "billing.selectors.staff_notices.failed_payments",
+    "billing.selectors.staff_notices.new_exceptions",
 )

@@ -13,6 +13,7 @@ from accounts.domain.attendance import SessionLimits
 from config.api_tags import API_TAGS
 from config.environment import Environment, openid_apps, saml_apps
 from config.notice_kinds import NOTICE_KINDS as NOTICE_KINDS
+from config.notice_kinds import STAFF_NOTICE_SOURCES as STAFF_NOTICE_SOURCES
 from config.operations.database_logins import database_logins
 from config.operations.lake_settings import lake_settings
 from config.operations.logs import logging_settings

@@ -85,6 +85,7 @@ NAVIGATION: list[dict[str, Any]] = [
             link_to_model("Webhook endpoints", "webhook", "webhooks_webhookendpoint"),
             link_to_model("Webhook deliveries", "send", "webhooks_webhookdelivery"),
             link_to_model("Channels", "forum", "channels_channel"),
+            link_to_model("Notices to staff", "campaign", "channels_staffnotice"),
             link_to_model("Channel messages", "chat", "channels_channelmessage"),
             link_to_model("Tax rates", "percent", "billing_taxrate"),
             link_to_model("Tax registrations", "how_to_reg", "billing_taxregistration"),

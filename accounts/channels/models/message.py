@@ -7,6 +7,7 @@ from django.db.models import Q
 
 from accounts.channels.domain.statuses import MessageStatus
 from accounts.channels.models.channel import Channel
+from accounts.channels.models.staff_notice import StaffNotice
 from accounts.models import Tenant
 from accounts.notices.models import Notice
 
@@ -21,6 +22,7 @@ class ChannelMessage(models.Model):
     tenant = models.ForeignKey(Tenant, null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
     channel = models.ForeignKey(Channel, on_delete=models.CASCADE, related_name="messages", db_index=False)
     notice = models.ForeignKey(Notice, null=True, on_delete=models.CASCADE, related_name="channel_messages")
+    staff_notice = models.ForeignKey(StaffNotice, null=True, on_delete=models.CASCADE, related_name="channel_messages")
     digest_on = models.DateField(null=True)
     digest = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="told")
     status = models.CharField(
@@ -39,10 +41,13 @@ class ChannelMessage(models.Model):
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["channel", "notice"], name="channel_message_once"),
+            models.UniqueConstraint(fields=["channel", "staff_notice"], name="channel_message_to_staff_once"),
             models.UniqueConstraint(fields=["channel", "digest_on"], name="channel_digest_once_a_day"),
             models.CheckConstraint(condition=Q(status__in=list(MessageStatus)), name="channel_message_status_known"),
             models.CheckConstraint(
-                condition=Q(notice__isnull=False, digest_on=None) | Q(notice=None, digest_on__isnull=False),
+                condition=Q(notice__isnull=False, staff_notice=None, digest_on=None)
+                | Q(notice=None, staff_notice__isnull=False, digest_on=None)
+                | Q(notice=None, staff_notice=None, digest_on__isnull=False),
                 name="channel_message_of_notice_or_day",
             ),
             models.CheckConstraint(
@@ -71,4 +76,4 @@ class ChannelMessage(models.Model):
         ordering: ClassVar = ["-created_at", "-id"]
 
     def __str__(self) -> str:
-        return str(self.notice or f"digest of {self.digest_on}")
+        return str(self.notice or self.staff_notice or f"digest of {self.digest_on}")

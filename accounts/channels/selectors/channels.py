@@ -5,6 +5,8 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
+from accounts.channels.domain.mails import CHANNEL_MAIL
+from accounts.channels.domain.staff_notices import StaffNoticeKind
 from accounts.channels.models import Channel, ChannelMessage
 from accounts.errors import NotFoundError
 from accounts.models import Membership
@@ -26,9 +28,12 @@ def channel_of(found: QuerySet[Channel], channel_id: UUID) -> Channel:
     return channel
 
 
-def kinds_offered(membership: Membership | None) -> Collection[str]:
+def kinds_offered(membership: Membership | None, *, is_of_staff: bool = False) -> Collection[str]:
     """Return the names of the kinds that a channel may be told: of a member's, those that their role may get."""
-    kinds = notice_kinds()
+    if is_of_staff:
+        return tuple(StaffNoticeKind)
+    # The mails of a channel are of a kind, so that they can be stopped, but are no notices.
+    kinds = {name: kind for name, kind in notice_kinds().items() if kind is not CHANNEL_MAIL}
     if membership is None:
         return tuple(kinds)
     return tuple(name for name, kind in kinds.items() if membership.role in kind.roles_allowed)

@@ -1,18 +1,21 @@
 """The text of a message: what its channel is told."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Final
 
 from django.conf import settings
 
 from accounts.channels.domain.messages import ChannelText, ToldNotice, text_of_digest, text_of_notice, text_of_test
-from accounts.channels.models import Channel, ChannelMessage
+from accounts.channels.domain.staff_notices import STAFF_LABELS, StaffNoticeKind
+from accounts.channels.models import Channel, ChannelMessage, StaffNotice
 from accounts.notices.models import Notice
 from accounts.notices.selectors.kinds import label_of
 
 PAGES: Final = "/t/{slug}/{page}"
 NOTICES: Final = "notices/"
+ADMIN: Final = "/admin/"
+STAFF: Final = "Staff"
 
 
 def text_of(message: ChannelMessage) -> ChannelText:
@@ -20,8 +23,10 @@ def text_of(message: ChannelMessage) -> ChannelText:
     channel = message.channel
     if message.notice is not None:
         return text_of_notice(_told(message.notice, channel), organisation=_organisation(channel))
+    if message.staff_notice is not None:
+        return text_of_notice(_told_to_staff(message.staff_notice), organisation=STAFF)
     assert message.digest_on is not None, "a message is about a notice or a day"
-    held = ChannelMessage.objects.filter(digest=message).select_related("notice")
+    held = ChannelMessage.objects.filter(digest=message).select_related("notice", "staff_notice")
     notices = sorted(_notices(held, channel), key=lambda told: (told.at, told.id))
     return text_of_digest(
         notices,
@@ -38,8 +43,17 @@ def test_text_of(channel: Channel, *, as_of: datetime) -> ChannelText:
     return text_of_test(name=channel.name, organisation=_organisation(channel), url=_url(channel, NOTICES), at=as_of)
 
 
-def _notices(held: Iterable[ChannelMessage], channel: Channel) -> Iterable[ToldNotice]:
-    return (_told(one.notice, channel) for one in held if one.notice is not None)
+def _notices(held: Iterable[ChannelMessage], channel: Channel) -> Iterator[ToldNotice]:
+    for one in held:
+        if one.notice is not None:
+            yield _told(one.notice, channel)
+        if one.staff_notice is not None:
+            yield _told_to_staff(one.staff_notice)
+
+
+def _told_to_staff(notice: StaffNotice) -> ToldNotice:
+    url, label = f"{settings.PUBLIC_URL}{notice.page}", STAFF_LABELS[StaffNoticeKind(notice.kind)]
+    return ToldNotice(str(notice.pk), notice.kind, label, notice.title, notice.text, url, notice.at)
 
 
 def _told(notice: Notice, channel: Channel) -> ToldNotice:
@@ -48,9 +62,10 @@ def _told(notice: Notice, channel: Channel) -> ToldNotice:
 
 
 def _organisation(channel: Channel) -> str:
-    return "Staff" if channel.tenant is None else channel.tenant.name
+    return STAFF if channel.tenant is None else channel.tenant.name
 
 
 def _url(channel: Channel, page: str) -> str:
-    assert channel.tenant is not None, "a page of a tenant"
+    if channel.tenant is None:
+        return f"{settings.PUBLIC_URL}{ADMIN}"
     return f"{settings.PUBLIC_URL}{PAGES.format(slug=channel.tenant.slug, page=page)}"

@@ -55,7 +55,7 @@ def create_channel(
     """
     channel = Channel(id=uuid7(as_of), tenant=tenant, membership=membership, type=channel_type, created_at=as_of)
     _require(channel, actor)
-    checked_terms(terms, known_kinds=kinds_offered(membership))
+    checked_terms(terms, known_kinds=kinds_offered(membership, is_of_staff=tenant is None))
     if Channel.objects.filter(tenant=tenant, membership=membership).count() >= CHANNELS_MAX:
         raise TooManyChannelsError(f"At most {CHANNELS_MAX} channels: delete one first.")
     if TYPES[channel_type].has_url:
@@ -77,7 +77,7 @@ def change_channel(*, channel: Channel, terms: ChannelTerms, actor: Actor, as_of
     Raises `InvalidFieldsError`, `PermissionMissingError`, `NotFoundError`.
     """
     current = _lock(channel, actor)
-    checked_terms(terms, known_kinds=kinds_offered(current.membership))
+    checked_terms(terms, known_kinds=kinds_offered(current.membership, is_of_staff=current.tenant_id is None))
     before = _facts(current)
     if terms.url:
         _set_url(current, terms.url)

@@ -7,7 +7,7 @@ from typing import Final
 from django.conf import settings
 
 from accounts.channels.domain.statuses import WAITING
-from accounts.channels.models import Channel, ChannelMessage
+from accounts.channels.models import Channel, ChannelMessage, StaffNotice
 from accounts.models import Tenant
 from accounts.services.privacy_parts import ErasedPerson, ExportPiece, PrivacyPart, exported_table
 
@@ -43,4 +43,7 @@ class ChannelsPrivacy(PrivacyPart):
         total = 0
         while message_ids := list(old.values_list("pk", flat=True)[:MESSAGES_AT_ONCE]):
             total += ChannelMessage.objects.filter(pk__in=message_ids).delete()[0]
+        old_notices = StaffNotice.objects.filter(at__lte=before)
+        while notice_ids := list(old_notices.values_list("pk", flat=True)[:MESSAGES_AT_ONCE]):
+            StaffNotice.objects.filter(pk__in=notice_ids).delete()
         return {"channel_messages": total}

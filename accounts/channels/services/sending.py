@@ -25,6 +25,7 @@ from accounts.channels.services.digests import make_digests
 from accounts.channels.services.mailing import send_by_mail
 from accounts.channels.services.recording import MadeMessage, record_message
 from accounts.channels.services.routing import NOTICES_AT_ONCE, route_notices
+from accounts.channels.services.staff_routing import route_staff_notices
 from accounts.domain.job_report import JobReport
 from accounts.gateways.outbound import Outbound, Reply
 from accounts.models import JobRun
@@ -75,6 +76,7 @@ def send_channels(
     total = SentMessages()
     while not is_over():
         taken = route_notices(as_of=clock())
+        route_staff_notices(as_of=clock())
         make_digests(as_of=clock())
         claimed = claim_messages(limit=MESSAGES_AT_ONCE, as_of=clock())
         if not claimed and taken < NOTICES_AT_ONCE:
@@ -119,7 +121,7 @@ def _send_claimed(
     statuses: list[MessageStatus | None] = [send_by_mail(one, as_of=clock()) for one in mails]
     requests: list[tuple[ClaimedMessage, OutgoingRequest]] = []
     rest = {one.id: one for one in claimed if one.channel_type is not ChannelType.MAIL}
-    found = ChannelMessage.objects.filter(pk__in=rest).select_related("channel__tenant", "notice")
+    found = ChannelMessage.objects.filter(pk__in=rest).select_related("channel__tenant", "notice", "staff_notice")
     for message in found:
         one = rest[message.pk]
         try:

@@ -37,6 +37,7 @@ from config.workbench.demo.cast import (
     joined_at_of,
 )
 from config.workbench.demo.catalogue import ADDRESSES
+from config.workbench.demo.channels import add_channels
 from config.workbench.demo.completions import add_completions, ensure_ai_tokens
 from config.workbench.demo.credentials import DemoCredentials, digest_of_stored
 from config.workbench.demo.desk import add_acts_of_staff
@@ -125,6 +126,7 @@ def seed_demo(
         actor=_staff_actor(staff),
         as_of=as_of,
     )
+    add_channels(tenants=rows, receiver_url=settings.DEMO_RECEIVER_URL, actor=_staff_actor(staff), as_of=as_of)
     credentials.write(credentials_file)
     return added
 

@@ -28,6 +28,8 @@ def test_a_member_sees_their_own_channels_and_managers_the_organisations_too(
 def test_a_member_is_offered_what_their_role_may_get(acme: Tenant, bob: User) -> None:
     assert "invoice" not in kinds_offered(Membership.objects.get(user=bob))
     assert "invoice" in kinds_offered(None)
+    assert "channel_mail" not in kinds_offered(None)
+    assert "drift" in kinds_offered(None, is_of_staff=True)
 
 
 def test_messages_are_listed(acme: Tenant, now: datetime) -> None:
