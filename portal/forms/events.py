@@ -1,6 +1,7 @@
 """The filter of sent events."""
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any, ClassVar, Final
 from uuid import UUID
 
@@ -9,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.forms.utils import to_current_timezone
 
 from accounts.selectors.directory import KeyLabel
+from metering.domain.periods import is_in_reach
 from metering.models import Verdict
 from metering.selectors.debugger import ACCEPTED, SentEventFilters
 from portal.forms.period import CHOICE_ERRORS
@@ -23,10 +25,17 @@ class LocalInstantField(forms.DateTimeField):
     widget = forms.DateTimeInput(attrs={"type": "datetime-local", "step": "1"})
     default_error_messages: ClassVar = {"invalid": "Enter a day and a time."}
 
+    def to_python(self, value: Any) -> datetime | None:
+        """Return the instant of a text. Refuses years that no zone can show."""
+        found: datetime | None = super().to_python(value)
+        if found is not None and not is_in_reach(found.date()):
+            raise ValidationError("Choose another year.")
+        return found
+
     def prepare_value(self, value: object) -> object:
         """Return what the browser's field shows of a given text or instant: the time in the tenant's zone."""
         try:
-            found = self.to_python(value)  # type: ignore[arg-type]  # None, a text or an instant
+            found = self.to_python(value)
         except ValidationError:
             return value
         return value if found is None else to_current_timezone(found).isoformat(timespec="seconds")
