@@ -5,11 +5,12 @@ from typing import Final
 
 
 class Role(StrEnum):
-    """A member's role, the highest first."""
+    """A member's role. One is above another if it allows all that the other does, and more."""
 
     OWNER = "owner"
     ADMIN = "admin"
     DEVELOPER = "developer"
+    BILLING = "billing"
     VIEWER = "viewer"
 
 
@@ -30,9 +31,9 @@ CAPABILITIES: Final[dict[Role, frozenset[Capability]]] = {
     Role.OWNER: frozenset(Capability),
     Role.ADMIN: frozenset(Capability) - {Capability.OWN_TENANT},
     Role.DEVELOPER: frozenset({Capability.MANAGE_KEYS, Capability.READ_USAGE, Capability.MANAGE_WEBHOOKS}),
+    Role.BILLING: frozenset({Capability.MANAGE_BILLING, Capability.READ_USAGE}),
     Role.VIEWER: frozenset({Capability.READ_USAGE}),
 }
-_RANKS: Final = {role: rank for rank, role in enumerate(reversed(Role))}
 
 
 def has_capability(role: Role, capability: Capability) -> bool:
@@ -42,12 +43,13 @@ def has_capability(role: Role, capability: Capability) -> bool:
 
 def outranks(role: Role, other: Role) -> bool:
     """Return whether `role` is strictly above `other`."""
-    return _RANKS[role] > _RANKS[other]
+    return CAPABILITIES[role] > CAPABILITIES[other]
 
 
 def lower_of(role: Role, other: Role) -> Role:
-    """Return the role that allows less."""
-    return other if outranks(role, other) else role
+    """Return the role that allows what both allow."""
+    both = CAPABILITIES[role] & CAPABILITIES[other]
+    return next(lower for lower, allowed in CAPABILITIES.items() if allowed == both)
 
 
 def may_manage(actor: Role, subject: Role) -> bool:

@@ -11,6 +11,7 @@ _ROLE_HELP: Final = {
     Role.OWNER: "Owner: everything, including other owners",
     Role.ADMIN: "Admin: everything but owners",
     Role.DEVELOPER: "Developer: keys and usage",
+    Role.BILLING: "Billing: plan, invoices and usage",
     Role.VIEWER: "Viewer: reads usage",
 }
 

@@ -16,6 +16,7 @@ from metering.selectors.limits import forget_limits
 from tests.metering.ledger_world import LONG_AGO, make_tenant
 
 NOW = datetime(2026, 3, 10, 12, 30, tzinfo=UTC)
+BILL = "bill@example.com"
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
@@ -55,6 +56,9 @@ class Cast:
     charlie: User
 
     def of_role(self, role: Role) -> User:
+        """Return a member of Acme with a role; the one who manages billing joins when a test asks for them."""
+        if role is Role.BILLING:
+            return User.objects.filter(email=BILL).first() or join(make_user(BILL), self.acme, role).user
         return {Role.OWNER: self.alice, Role.ADMIN: self.bob, Role.DEVELOPER: self.dora, Role.VIEWER: self.vera}[role]
 
 

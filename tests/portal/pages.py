@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from django.urls import reverse
 
 from accounts.domain.actor import Actor
-from accounts.domain.roles import Role
+from accounts.domain.roles import Role, outranks
 from accounts.models import Invitation, Membership
 from billing.models import Invoice
 from portal.urls import tenant_pages
@@ -75,31 +75,39 @@ LEAST_ROLE = {
     "key_release": Role.ADMIN,
     "settings": Role.ADMIN,
     "audit": Role.ADMIN,
-    "plan_choose": Role.ADMIN,
-    "plan_cancel": Role.ADMIN,
-    "plan_undo": Role.ADMIN,
-    "plan_card": Role.ADMIN,
-    "checkout_done": Role.ADMIN,
-    "invoices": Role.ADMIN,
-    "invoices_csv": Role.ADMIN,
-    "invoices_zip": Role.ADMIN,
-    "invoice": Role.ADMIN,
-    "statement": Role.ADMIN,
-    "payments": Role.ADMIN,
-    "receipt": Role.ADMIN,
-    "invoice_ahead": Role.ADMIN,
-    "invoice_pdf": Role.ADMIN,
-    "credit_note_pdf": Role.ADMIN,
-    "credit_note_in_part_pdf": Role.ADMIN,
-    "invoice_pay": Role.ADMIN,
-    "line_events": Role.ADMIN,
-    "line_ask": Role.ADMIN,
-    "question_withdraw": Role.ADMIN,
+    "plan_choose": Role.BILLING,
+    "plan_cancel": Role.BILLING,
+    "plan_undo": Role.BILLING,
+    "plan_card": Role.BILLING,
+    "checkout_done": Role.BILLING,
+    "invoices": Role.BILLING,
+    "invoices_csv": Role.BILLING,
+    "invoices_zip": Role.BILLING,
+    "invoice": Role.BILLING,
+    "statement": Role.BILLING,
+    "payments": Role.BILLING,
+    "receipt": Role.BILLING,
+    "invoice_ahead": Role.BILLING,
+    "invoice_pdf": Role.BILLING,
+    "invoice_evidence": Role.BILLING,
+    "credit_note_pdf": Role.BILLING,
+    "credit_note_in_part_pdf": Role.BILLING,
+    "invoice_pay": Role.BILLING,
+    "line_events": Role.BILLING,
+    "line_ask": Role.BILLING,
+    "question_withdraw": Role.BILLING,
     "data": Role.OWNER,
     "data_exports": Role.OWNER,
     "data_download": Role.OWNER,
     "close": Role.OWNER,
 }
+
+
+def may_open(name: str, role: Role) -> bool:
+    """Return whether a role may open a page."""
+    return role is LEAST_ROLE[name] or outranks(role, LEAST_ROLE[name])
+
+
 WRITING = {
     "notices",
     "notice",
@@ -193,6 +201,7 @@ def addresses_of_acme(cast: Cast) -> Addresses:
             "invitation_resend": {"invitation_id": invitation.pk},
             "invoice": of_invoice,
             "invoice_pdf": of_invoice,
+            "invoice_evidence": of_invoice,
             "credit_note_pdf": of_invoice,
             "credit_note_in_part_pdf": {**of_invoice, "note": "CN-2026-000001"},
             "invoice_pay": of_invoice,

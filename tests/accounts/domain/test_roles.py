@@ -11,6 +11,7 @@ from accounts.domain.roles import CAPABILITIES, Capability, Role, has_capability
         (Role.OWNER, set(Capability)),
         (Role.ADMIN, set(Capability) - {Capability.OWN_TENANT}),
         (Role.DEVELOPER, {Capability.MANAGE_KEYS, Capability.READ_USAGE, Capability.MANAGE_WEBHOOKS}),
+        (Role.BILLING, {Capability.MANAGE_BILLING, Capability.READ_USAGE}),
         (Role.VIEWER, {Capability.READ_USAGE}),
     ],
 )
@@ -22,11 +23,17 @@ def test_every_role_has_its_line() -> None:
     assert set(CAPABILITIES) == set(Role)
 
 
-def test_roles_are_in_one_order_and_none_is_above_itself() -> None:
-    order = [Role.OWNER, Role.ADMIN, Role.DEVELOPER, Role.VIEWER]
+@pytest.mark.parametrize("middle", [Role.DEVELOPER, Role.BILLING])
+def test_roles_are_in_order_and_none_is_above_itself(middle: Role) -> None:
+    order = [Role.OWNER, Role.ADMIN, middle, Role.VIEWER]
     for higher, role in enumerate(order):
         for lower, other in enumerate(order):
             assert outranks(role, other) == (higher < lower)
+
+
+def test_developer_and_billing_are_beside_each_other() -> None:
+    assert not outranks(Role.DEVELOPER, Role.BILLING)
+    assert not outranks(Role.BILLING, Role.DEVELOPER)
 
 
 def test_a_higher_role_can_do_all_that_a_lower_one_can() -> None:
@@ -40,8 +47,9 @@ def test_a_higher_role_can_do_all_that_a_lower_one_can() -> None:
     ("actor", "manageable"),
     [
         (Role.OWNER, set(Role)),
-        (Role.ADMIN, {Role.DEVELOPER, Role.VIEWER}),
+        (Role.ADMIN, {Role.DEVELOPER, Role.BILLING, Role.VIEWER}),
         (Role.DEVELOPER, set()),
+        (Role.BILLING, set()),
         (Role.VIEWER, set()),
     ],
 )

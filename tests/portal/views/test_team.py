@@ -87,6 +87,7 @@ def test_an_admin_gives_no_role_above_or_beside_the_own(cast: Cast) -> None:
 
     assert [role for role, _ in bob.get("/t/acme/team/invite/").context["form"].fields["role"].choices] == [
         "developer",
+        "billing",
         "viewer",
     ]
     assert bob.post("/t/acme/team/invite/", {"email": "erin@example.com", "role": "owner"}).status_code == 422

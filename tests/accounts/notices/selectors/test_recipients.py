@@ -38,7 +38,11 @@ def test_without_choices_roles_decide(tenant: Tenant) -> None:
         "admin@acme.example",
         "developer@acme.example",
     ]
-    assert recipients_of(tenant=tenant, kind=INVOICE) == ["owner@acme.example", "admin@acme.example"]
+    assert recipients_of(tenant=tenant, kind=INVOICE) == [
+        "owner@acme.example",
+        "admin@acme.example",
+        "billing@acme.example",
+    ]
 
 
 def test_a_choice_stands_above_the_role(tenant: Tenant) -> None:
