@@ -29,6 +29,7 @@ EXACT: Final = Context(prec=4000, rounding=ROUND_HALF_UP)
 NOTHING: Final = Decimal(0)
 NINE_PLACES: Final = Decimal("1E-9")
 LASTS_MOST: Final = 35 * 86_400 * 1_000_000  # microseconds that a level lasts if it is not reported again
+KNOWN_BEFORE, KNOWN_AFTER = -15 * 60 * 1_000_000, 60 * 60 * 1_000_000  # what may come while an invoice is computed
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 NUMERIC: Final = re.compile(r"[0-9]{1,20}(\.[0-9]{1,9})?", re.ASCII)
 HEX: Final = re.compile(r"([0-9a-f]{2})*", re.ASCII)
@@ -551,7 +552,7 @@ class Meter:
         if not start - back <= event.occurred < end:
             return "did not occur in the line's period"
         if event.received >= known:
-            return "was received after the invoice was computed"
+            return "was received after the line was computed"
         if event.received < self.counts_from:
             return "was received before the meter began to count"
         version = self.version_of(event)
@@ -940,9 +941,14 @@ class Bundle:
                 self.report.limit(f"{at}: that its {self.said[line['position']]['leaves']} events come to {said}")
             return Decimal(said)
         start, end = micros(line["period"]["start"]), micros(line["period"]["end"])
+        known = micros(self.said[line["position"]]["known"])
+        is_near = KNOWN_BEFORE <= known - self.known <= KNOWN_AFTER
+        self.report.check(
+            holds=is_near, at=at, says="it counts events until another time than the invoice was computed"
+        )
         events = self.events[line["position"]]
         for event in events:
-            why = meter.why_not(event, start, end, self.known)
+            why = meter.why_not(event, start, end, known)
             self.report.check(holds=not why, at=at, says=f"the event {event.id!r} {why}")
         found = meter.quantity(events, start, end)
         self.report.same(said, plain(found), at, "quantity")

@@ -236,7 +236,7 @@ BY_THE_SELLER: Final = tuple(
         (
             "it was computed earlier",
             lambda b: put(b["head"], known="2026-02-04T00:00:00Z"),
-            "after the invoice was computed",
+            "until another time than",
         ),
         (
             "the period is shorter",

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from accounts.domain.plain import plain_instant, to_plain
@@ -21,10 +22,11 @@ from metering.selectors.catalog import versions_of
 
 @dataclass(frozen=True, slots=True)
 class LineEvents:
-    """What a bundle has of a line's events: their number, and the digest of their leaves in their order."""
+    """What a bundle has of a line's events: until when they were received, number, and digest of their leaves."""
 
+    known_at: datetime
     leaves: int
-    digest: str
+    digest: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +40,15 @@ class InvoiceBasis:
     rules: Sequence[MeterRule]
 
     @property
+    def computed_at(self) -> datetime:
+        """Return when it was computed. What takes the place of an invoice has its lines, computed when that was."""
+        return (self.invoice.original or self.invoice).computed_at
+
+    @property
     def spans(self) -> list[CountedSpan]:
         """Return what each line of usage, and each correction of one, counts."""
-        # What takes the place of an invoice has its lines, which were computed when that was.
-        known_at = (self.invoice.original or self.invoice).computed_at
         return [
-            CountedSpan(line.position, line.meter_id, Span(line.period_start, line.period_end), known_at)
+            CountedSpan(line.position, line.meter_id, Span(line.period_start, line.period_end), self.computed_at)
             for line in self.lines
             if line.meter_id is not None
         ]
@@ -71,7 +76,7 @@ def head_of(basis: InvoiceBasis, events: Mapping[int, LineEvents], shown: Events
         "invoice": basis.invoice.number,
         "tenant": str(basis.invoice.tenant_id),
         "events": shown.value,
-        "known": plain_instant((basis.invoice.original or basis.invoice).computed_at),
+        "known": plain_instant(basis.computed_at),
         "document": basis.document.content,
         "document_digest": basis.document.content_digest,
         "plan_versions": [_plan_version(version) for version in basis.versions],
@@ -82,12 +87,17 @@ def head_of(basis: InvoiceBasis, events: Mapping[int, LineEvents], shown: Events
                 "plan_version": None if line.plan_version_id is None else plans.index(line.plan_version_id),
                 "meter": None if line.meter_id is None else meter_ids.index(line.meter_id),
                 "counted": line.events,
-                "leaves": events[line.position].leaves if line.position in events else 0,
-                "digest": events[line.position].digest if line.position in events else None,
+                **_line_events(events.get(line.position)),
             }
             for line in basis.lines
         ],
     }
+
+
+def _line_events(known: LineEvents | None) -> dict[str, object]:
+    if known is None:
+        return {"known": None, "leaves": 0, "digest": None}
+    return {"known": plain_instant(known.known_at), "leaves": known.leaves, "digest": known.digest}
 
 
 def _plan_version(version: SoldVersion) -> dict[str, object]:

@@ -5,7 +5,7 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import chain
 from tempfile import TemporaryFile
@@ -14,12 +14,13 @@ from typing import Any, BinaryIO, Final
 from accounts.domain.numbers import number_text
 from billing.evidence.domain.bundle import EventsShown, EvidenceStatement, digest_of_head, written
 from billing.evidence.selectors.heads import InvoiceBasis, LineEvents, basis_of, head_of
+from billing.evidence.selectors.known import known_spans
 from billing.models import Invoice
 from metering.domain.ledger import Ledger
 from metering.errors import EventsDeletedError, QueryTooLargeError
 from metering.proofs.domain.signatures import sign
 from metering.proofs.models import DayRoot
-from metering.proofs.selectors.counted import CountedLeaf, copy_counted_leaves, read_counted_leaves
+from metering.proofs.selectors.counted import CountedLeaf, CountedSpan, copy_counted_leaves, read_counted_leaves
 from metering.proofs.selectors.keys import published_keys
 from metering.proofs.selectors.places import TreePlace, places_of
 from metering.proofs.selectors.roots import body_of, days_between
@@ -60,11 +61,12 @@ def _parts(basis: InvoiceBasis, shown: EventsShown, as_of: datetime) -> Iterator
     """Yield the bundle in parts of some size; its events wait in a file, which is closed at the end."""
     ledger = half_of(basis.invoice.tenant, is_live=True)
     with TemporaryFile() as file:
-        if basis.spans:
+        spans = known_spans(basis, ledger)
+        if spans:
             has_content = shown is not EventsShown.HASHES
-            copy_counted_leaves(ledger, basis.spans, basis.rules, has_content=has_content, to=file)
+            copy_counted_leaves(ledger, spans, basis.rules, has_content=has_content, to=file)
         part = bytearray()
-        for piece in _pieces(file, basis, ledger, shown, as_of):
+        for piece in _pieces(file, basis, spans, shown, as_of):
             part += piece
             if len(part) >= PART_BYTES:
                 yield bytes(part)
@@ -73,9 +75,10 @@ def _parts(basis: InvoiceBasis, shown: EventsShown, as_of: datetime) -> Iterator
 
 
 def _pieces(
-    file: BinaryIO, basis: InvoiceBasis, ledger: Ledger, shown: EventsShown, as_of: datetime
+    file: BinaryIO, basis: InvoiceBasis, spans: Sequence[CountedSpan], shown: EventsShown, as_of: datetime
 ) -> Iterator[bytes]:
-    events, received = _sums_of(file)
+    ledger = half_of(basis.invoice.tenant, is_live=True)
+    events, received = _sums_of(file, spans)
     head = head_of(basis, events, shown)
     key_id, private = signing_key(as_of=as_of)
     statement = EvidenceStatement(basis.invoice.tenant_id, basis.invoice.number or "", digest_of_head(head), key_id)
@@ -89,7 +92,7 @@ def _pieces(
     )
 
 
-def _sums_of(file: BinaryIO) -> tuple[dict[int, LineEvents], list[date]]:
+def _sums_of(file: BinaryIO, spans: Sequence[CountedSpan]) -> tuple[dict[int, LineEvents], list[date]]:
     """Return number and digest of the events of each line, and the days on which events were received."""
     counts: defaultdict[int, int] = defaultdict(int)
     hashes: defaultdict[int, Any] = defaultdict(hashlib.sha256)
@@ -99,7 +102,12 @@ def _sums_of(file: BinaryIO) -> tuple[dict[int, LineEvents], list[date]]:
         for position in one.positions:
             counts[position] += 1
             hashes[position].update(one.leaf)
-    sums = {position: LineEvents(count, hashes[position].hexdigest()) for position, count in counts.items()}
+    sums = {
+        one.position: LineEvents(
+            one.known_at, counts[one.position], hashes[one.position].hexdigest() if counts[one.position] else None
+        )
+        for one in spans
+    }
     return sums, list(received)
 
 
@@ -109,8 +117,7 @@ def _days_of(basis: InvoiceBasis, received: list[date]) -> tuple[date, date]:
     It covers the invoice's period, each day on which an event was received and the day after, in which a late one is,
     and the day after the computation: so the chains of two invoices in a row overlap.
     """
-    computed_at = (basis.invoice.original or basis.invoice).computed_at
-    days = [*received, basis.invoice.period_start.astimezone(UTC).date(), computed_at.astimezone(UTC).date()]
+    days = [*received, basis.invoice.period_start.astimezone(UTC).date(), basis.computed_at.astimezone(UTC).date()]
     return min(days), max(days) + _ONE_DAY
 
 

@@ -43,8 +43,24 @@ def test_the_head_is_signed_and_has_what_each_line_was_computed_from() -> None:
     assert head["document"] == invoice.document.content
     [usage, fee] = head["lines"]
     leaves = hashlib.sha256(b"".join(bytes.fromhex(event["leaf"]) for event in bundle["events"])).hexdigest()
-    assert usage == {"position": 1, "plan_version": 0, "meter": 0, "counted": 10, "leaves": 10, "digest": leaves}
-    assert fee == {"position": 2, "plan_version": 0, "meter": None, "counted": None, "leaves": 0, "digest": None}
+    assert usage == {
+        "position": 1,
+        "plan_version": 0,
+        "meter": 0,
+        "counted": 10,
+        "leaves": 10,
+        "digest": leaves,
+        "known": head["known"],
+    }
+    assert fee == {
+        "position": 2,
+        "plan_version": 0,
+        "meter": None,
+        "counted": None,
+        "leaves": 0,
+        "digest": None,
+        "known": None,
+    }
     terms = head["plan_versions"][0]["terms"]
     assert hashlib.sha256(canonical_json(terms)).hexdigest() == head["plan_versions"][0]["digest"]
     digest = hashlib.sha256(canonical_json(head)).digest()
