@@ -7,7 +7,7 @@ from typing import Final
 
 from accounts.domain.numbers import counted, number_text, unit_name
 from billing.domain.money import price_tag_text, rate_text
-from billing.domain.plan_terms import SoldPrice, SoldVersion, fee_amount
+from billing.domain.plan_terms import SoldPrice, SoldVersion, feature_lines, fee_amount
 from billing.domain.prices import Flat, Graduated, Package, PerUnit, PriceTerms, Tier, Volume, with_starts
 from billing.selectors.catalog.price_list import ListedPlan, listed_plans
 from metering.domain.limit_scopes import LimitScope
@@ -50,6 +50,9 @@ class PlanOffer:
     costs_nothing: bool
     meters: tuple[MeterPrice, ...]
     limits: tuple[str, ...]
+    usage_plan: UsagePlan
+    mark: str = ""
+    features: tuple[str, ...] = ()
 
 
 def offers_of(versions: Sequence[SoldVersion], currency: str) -> list[PlanOffer]:
@@ -94,17 +97,25 @@ def _offer(listed: ListedPlan, currency: str) -> PlanOffer:
     assert fee is not None, "it is sold in the currency"
     return PlanOffer(
         version=version,
-        description=listed.description,
+        description=listed.plan.description,
+        mark=listed.plan.mark,
+        features=feature_lines(listed.plan.features),
         currency=currency,
         fee=price_tag_text(fee_amount(fee), currency),
         costs_nothing=costs_nothing(version, currency),
         meters=tuple(price_of(price, currency) for price in version.usage_prices(currency)),
         limits=tuple(_limits(listed.usage_plan)),
+        usage_plan=listed.usage_plan,
     )
 
 
 def _limits(usage_plan: UsagePlan) -> list[str]:
-    limits = [_quota(quota) for quota in usage_plan.quotas.all()]
+    return [*(quota_text(quota) for quota in usage_plan.quotas.all()), *throttle_texts(usage_plan)]
+
+
+def throttle_texts(usage_plan: UsagePlan) -> list[str]:
+    """Return how many requests a second the usage plan allows, in words; empty if it does not limit them."""
+    limits = []
     rate, burst = usage_plan.throttle_rate, usage_plan.throttle_burst
     if rate is not None and burst is not None:
         limits.append(f"{counted(rate, 'requests')} a second, {number_text(burst)} at once")
@@ -115,7 +126,8 @@ def _limits(usage_plan: UsagePlan) -> list[str]:
     return limits
 
 
-def _quota(quota: UsagePlanQuota) -> str:
+def quota_text(quota: UsagePlanQuota) -> str:
+    """Return a quota in words."""
     of_subject = " for each subject" if quota.scope == LimitScope.SUBJECT else ""
     what = f"{counted(quota.limit, quota.meter.unit)} a {Period(quota.period).words}{of_subject}"
     return f"{what} at most" if quota.is_hard else f"{what}; more is allowed"

@@ -47,14 +47,15 @@ class PlanForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own is no
 
     class Meta:
         model = Plan
-        fields = ("code", "name", "description", "is_public", "position")
+        fields = ("code", "name", "description", "mark", "features", "is_public", "position")
 
     def clean(self) -> dict[str, Any]:
         """Show the service's errors at their fields."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         if not self.errors:
             code = cleaned.get("code", self.instance.code)
-            show_refusals(self, lambda: check_plan(code=code, name=cleaned["name"], position=cleaned["position"]))
+            given = {name: cleaned[name] for name in ("name", "position", "mark", "features")}
+            show_refusals(self, lambda: check_plan(code=code, **given))
         return cleaned
 
 
@@ -66,7 +67,7 @@ class PlanAdmin(ByState, StaffModelAdmin):
     list_display = ("shown_name", "newest", "fees", "live", "is_public", "position", "is_archived")
     list_filter = ("is_public", ("archived_at", admin.EmptyFieldListFilter))
     search_fields = ("code", "name")
-    fields = ("code", "name", "description", "is_public", "position", "archived_at")
+    fields = ("code", "name", "description", "mark", "features", "is_public", "position", "archived_at")
     readonly_fields = ("archived_at",)
     inlines: ClassVar = [VersionInline]
     actions_detail: ClassVar = ["publish", "archive"]

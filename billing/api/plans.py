@@ -106,7 +106,7 @@ def _plan(listed: ListedPlan, currency: str) -> dict[str, object]:
     return {
         "code": version.plan_code,
         "name": version.plan_name,
-        "description": listed.description,
+        "description": listed.plan.description,
         "version": version.number,
         "trial_days": version.trial_days,
         "limits": _limits(listed.usage_plan),

@@ -21,6 +21,9 @@ from metering.domain.periods import Span
 TRIAL_DAYS_MAX: Final = 730
 NAME_CHARACTERS_MAX: Final = 120
 POSITION_MAX: Final = 32767
+MARK_CHARACTERS_MAX: Final = 30
+FEATURES_MAX: Final = 30
+FEATURE_CHARACTERS_MAX: Final = 120
 _CODE: Final = re.compile(r"[a-z][a-z0-9_-]{0,49}", re.ASCII)
 
 
@@ -132,8 +135,14 @@ def is_smaller(version: SoldVersion, than: SoldVersion, currency: str) -> bool:
     return len(fees) > 1 and fees[0] < fees[1]
 
 
-def check_plan(*, code: str, name: str, position: object) -> None:
-    """Check a plan's code, name and position. Raises `InvalidFieldsError` that names each field."""
+def feature_lines(features: str) -> tuple[str, ...]:
+    """Return the benefits of a plan that staff wrote one a line, each once, in their order."""
+    lines = (" ".join(line.split()) for line in features.split("\n"))
+    return tuple(dict.fromkeys(line for line in lines if line))
+
+
+def check_plan(*, code: str, name: str, position: object, mark: str = "", features: str = "") -> None:
+    """Check how a plan is named and shown. Raises `InvalidFieldsError` that names each field."""
     refusals = []
     if not _CODE.fullmatch(code):
         refusals.append(
@@ -142,10 +151,22 @@ def check_plan(*, code: str, name: str, position: object) -> None:
     problem = line_problem(name, pointer="/name", characters_max=NAME_CHARACTERS_MAX, is_required=True)
     if problem is not None:
         refusals.append(problem)
+    problem = line_problem(mark, pointer="/mark", characters_max=MARK_CHARACTERS_MAX)
+    if problem is not None:
+        refusals.append(problem)
+    refusals += _problems_of_features(features)
     if not isinstance(position, int) or not 0 <= position <= POSITION_MAX:
         refusals.append(FieldError("/position", "invalid_position", f"0 to {POSITION_MAX}."))
     if refusals:
         raise InvalidFieldsError(refusals[0].detail, field_errors=tuple(refusals))
+
+
+def _problems_of_features(features: str) -> list[FieldError]:
+    lines = feature_lines(features)
+    if len(lines) > FEATURES_MAX:
+        return [FieldError("/features", "too_many", f"At most {FEATURES_MAX} lines.")]
+    found = (line_problem(line, pointer="/features", characters_max=FEATURE_CHARACTERS_MAX) for line in lines)
+    return [problem for problem in found if problem is not None][:1]
 
 
 def check_offer(offer: VersionOffer) -> None:

@@ -1,6 +1,6 @@
 """The tables of the billing app."""
 
-from billing.models.catalog import Plan, PlanVersion, Price
+from billing.models.catalog import Plan, PlanVersion, Price, PricingQuestion
 from billing.models.credit_note import CreditNote, CreditTarget
 from billing.models.invoice import (
     DocumentFile,
@@ -61,6 +61,7 @@ __all__ = [
     "Plan",
     "PlanVersion",
     "Price",
+    "PricingQuestion",
     "RefundWay",
     "SingleItem",
     "Subscription",

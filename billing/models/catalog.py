@@ -6,6 +6,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
 
+from billing.domain.plan_terms import MARK_CHARACTERS_MAX
 from billing.domain.prices import PriceKind, PriceModel
 from metering.models import Meter, UsagePlan
 
@@ -19,6 +20,17 @@ class Plan(models.Model):
     code = models.CharField(max_length=50, unique=True, validators=[CODE])
     name = models.CharField(max_length=120)
     description = models.TextField(blank=True)
+    mark = models.CharField(
+        max_length=MARK_CHARACTERS_MAX,
+        blank=True,
+        help_text='A few words beside the name, such as "Most chosen". It is your own statement: see that it is true. '
+        "The list of plans counts live subscriptions.",
+    )
+    features = models.TextField(
+        blank=True,
+        help_text="One benefit a line. The pricing page compares plans by them, so write the same words in each plan "
+        "that has it. Limits and prices are shown by themselves.",
+    )
     is_public = models.BooleanField(
         default=True, help_text="Show the plan on the pricing page. Only staff can assign other plans."
     )
@@ -95,3 +107,20 @@ class Price(models.Model):
 
     def __str__(self) -> str:
         return f"{self.plan_version} {self.currency} {self.kind}"
+
+
+class PricingQuestion(models.Model):
+    """A question that the seller answers on the pricing page. Both are plain text; a blank line begins a paragraph."""
+
+    question = models.CharField(max_length=200)
+    answer = models.TextField(
+        max_length=4000, help_text="Plain text. A blank line begins a paragraph, and web addresses become links."
+    )
+    position = models.PositiveSmallIntegerField(default=0, help_text="Order on the pricing page.")
+    is_shown = models.BooleanField("shown", default=True, help_text="Show it on the pricing page.")
+
+    class Meta:
+        ordering: ClassVar = ["position", "pk"]
+
+    def __str__(self) -> str:
+        return self.question

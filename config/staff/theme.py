@@ -65,6 +65,7 @@ NAVIGATION: list[dict[str, Any]] = [
             link_to_model("Invoices", "receipt_long", "billing_invoice"),
             link_to_model("Subscriptions", "autorenew", "billing_subscription"),
             link_to_model("Plans", "sell", "billing_plan"),
+            link_to_model("Pricing questions", "quiz", "billing_pricingquestion"),
             link_to_model("Payments", "payments", "billing_payment"),
             link_to_model("Bank entries", "account_balance", "banking_bankentry"),
             link_to_model("Bank statements", "upload_file", "banking_bankstatement"),

@@ -98,6 +98,7 @@ def _change(request: SignedInRequest, portal: Portal, row: PlanVersion, subscrip
         ),
         "when": when.value,
         "is_smaller": is_down,
+        "credit_now_minor": _credit_if_now(portal, subscription, version) if is_down and may_now else 0,
         "may_now": may_now,
         "gives_fees_back": fee_refund() is FeeRefund.BY_DAY,
         "is_same": row.pk == subscription.plan_version_id,
@@ -239,6 +240,14 @@ def _preview(shown: ComputedInvoice | None, problem: str, typed: Tenant, wrong: 
         "credit_minor": 0 if shown is None else _credit_minor(shown),
         "tax_problem": "" if shown is None else tax_problem(shown, typed),
     }
+
+
+def _credit_if_now(portal: Portal, subscription: Subscription, version: SoldVersion) -> int:
+    """Return what a change at once gives back of the fee, before tax; 0 if that cannot be computed now."""
+    shown, _ = _previewed(
+        partial(preview_next_invoice, subscription=subscription, version=version, at=portal.as_of),
+    )
+    return 0 if shown is None else _credit_minor(shown)
 
 
 def _credit_minor(shown: ComputedInvoice) -> int:

@@ -11,10 +11,10 @@ from metering.models import UsagePlan
 
 @dataclass(frozen=True, slots=True)
 class ListedPlan:
-    """A plan for sale; its usage plan comes with the quotas and their meters."""
+    """A plan for sale: how it is shown, and its usage plan with the quotas and their meters."""
 
     version: SoldVersion
-    description: str
+    plan: Plan
     usage_plan: UsagePlan
 
 
@@ -27,10 +27,8 @@ def listed_plans(versions: Iterable[SoldVersion], currency: str) -> list[ListedP
     """Return the versions that have prices in the currency, in their order. Runs three queries for any number."""
     sold = [version for version in versions if version.fee(currency) is not None]
     codes = [version.plan_code for version in sold]
-    descriptions = dict(Plan.objects.filter(code__in=codes).values_list("code", "description"))
+    plans = {plan.code: plan for plan in Plan.objects.filter(code__in=codes)}
     usage_plans = UsagePlan.objects.prefetch_related("quotas__meter", "throttles__event_type").in_bulk(
         {version.usage_plan_id for version in sold}
     )
-    return [
-        ListedPlan(version, descriptions[version.plan_code], usage_plans[version.usage_plan_id]) for version in sold
-    ]
+    return [ListedPlan(version, plans[version.plan_code], usage_plans[version.usage_plan_id]) for version in sold]

@@ -5,6 +5,7 @@ A version is written whole, once; to change a price is to publish the next versi
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any, TypedDict, Unpack
 
 from django.db import IntegrityError, transaction
 
@@ -20,31 +21,26 @@ from metering.domain.aggregations.registry import DIVISIBLE_CODES, aggregation_n
 from metering.errors import UnknownMeterError
 from metering.models import Meter, UsagePlan
 
-SETTINGS = frozenset({"name", "description", "is_public", "position"})
+SETTINGS = frozenset({"name", "description", "mark", "features", "is_public", "position"})
 
 
-def create_plan(
-    *,
-    code: str,
-    name: str,
-    actor: Actor,
-    as_of: datetime,
-    description: str = "",
-    is_public: bool = True,
-    position: int = 0,
-) -> Plan:
+class PlanLook(TypedDict, total=False):
+    """How a plan is shown on the pricing page."""
+
+    description: str
+    mark: str
+    features: str
+    is_public: bool
+    position: int
+
+
+def create_plan(*, code: str, name: str, actor: Actor, as_of: datetime, **look: Unpack[PlanLook]) -> Plan:
     """Create a plan; it is for sale once it has a version. Raises `InvalidFieldsError`, `PlanExistsError`."""
-    check_plan(code=code, name=name.strip(), position=position)
+    shown = _stripped({"name": name, "position": 0, **look})
+    _check(code, shown)
     try:
         with transaction.atomic():
-            plan = Plan.objects.create(
-                code=code,
-                name=name.strip(),
-                description=description.strip(),
-                is_public=is_public,
-                position=position,
-                created_at=as_of,
-            )
+            plan = Plan.objects.create(code=code, created_at=as_of, **shown)
             _record(plan, "plan.created", before={}, actor=actor, as_of=as_of)
     except IntegrityError as error:
         raise PlanExistsError(f"There is a plan {code} already.") from error
@@ -54,8 +50,8 @@ def create_plan(
 def update_plan(*, plan: Plan, changes: Mapping[str, object], actor: Actor, as_of: datetime) -> Plan:
     """Change how a plan is shown, by name: its prices stand in its versions. Raises `InvalidFieldsError`."""
     assert set(changes) <= SETTINGS, f"no settings of a plan: {set(changes) - SETTINGS}"
-    changes = {name: value.strip() if isinstance(value, str) else value for name, value in changes.items()}
-    check_plan(code=plan.code, name=str(changes.get("name", plan.name)), position=changes.get("position", 0))
+    changes = _stripped(changes)
+    _check(plan.code, {"name": plan.name, "position": 0, **changes})
     with transaction.atomic():
         current = Plan.objects.select_for_update().get(pk=plan.pk)
         changed = differing(current, changes)
@@ -143,6 +139,15 @@ def _add_prices(version: PlanVersion, offers: tuple[PriceOffer, ...]) -> None:
         )
         for offer in offers
     )
+
+
+def _stripped(given: Mapping[str, object]) -> dict[str, Any]:
+    return {name: value.strip() if isinstance(value, str) else value for name, value in given.items()}
+
+
+def _check(code: str, given: Mapping[str, Any]) -> None:
+    words = {name: given.get(name, "") for name in ("mark", "features")}
+    check_plan(code=code, name=given["name"], position=given["position"], **words)
 
 
 def _described(plan: Plan) -> dict[str, object]:

@@ -33,6 +33,7 @@ from billing.models import (
     Payment,
     Plan,
     PlanVersion,
+    PricingQuestion,
     RefundWay,
     Subscription,
 )
@@ -58,7 +59,7 @@ from billing.services.subscriptions.standing import refresh_standing
 from billing.services.subscriptions.subscribing import subscribe
 from billing.taxation.services.tax_settings import confirm_tax_rules
 from config.workbench.demo.cast import CHANGED_TAX_TENANT, DemoTenant
-from config.workbench.demo.catalogue import ISSUER, PRODUCTS, drawn_logo, offer_of
+from config.workbench.demo.catalogue import ISSUER, PRODUCTS, QUESTIONS, drawn_logo, offer_of
 from config.workbench.demo.dunning import decline, declining, follow_up, succeeding
 from config.workbench.demo.fakes import payment_reference, returned_reference
 from config.workbench.demo.transfers import (
@@ -147,12 +148,19 @@ def ensure_catalogue(*, actor: Actor, as_of: datetime) -> None:
                 code=product.code,
                 name=product.name,
                 description=product.description,
+                mark=product.mark,
+                features="\n".join(product.features),
                 position=position,
                 actor=actor,
                 as_of=as_of,
             )
         if not plan.versions.exists():
             publish_version(plan=plan, offer=offer_of(product), actor=actor, as_of=as_of)
+    if not PricingQuestion.objects.exists():
+        PricingQuestion.objects.bulk_create(
+            PricingQuestion(question=question, answer=answer, position=position)
+            for position, (question, answer) in enumerate(QUESTIONS)
+        )
 
 
 def ensure_subscription(*, planned: DemoTenant, tenant: Tenant, actor: Actor, staff: Actor) -> None:

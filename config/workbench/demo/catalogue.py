@@ -80,16 +80,22 @@ class DemoProduct:
     fee: str
     prices: tuple[tuple[str, PriceTerms], ...] = ()
     trial_days: int = 0
+    mark: str = ""
+    features: tuple[str, ...] = ()
 
 
 PRODUCTS: Final = (
-    DemoProduct("free", "Free", "To try it out: 500 requests a month, then it stops.", "0"),
+    DemoProduct("free", "Free", "To try it out: 500 requests a month, then it stops.", "0",
+        features=("Every feature of the API",),
+    ),
     DemoProduct(
         "growth", "Growth", "For a product with its first customers. Requests above 300 a month are billed each.", "49",
         prices=(
             ("api_requests", Graduated((Tier(Decimal(300), Decimal(0)), Tier(None, Decimal("0.045"))))),
         ),
         trial_days=14,
+        mark="Most chosen",
+        features=("Every feature of the API", "Answers by e-mail within a working day"),
     ),
     DemoProduct(
         "scale", "Scale", "For steady traffic: the more you send, the less each request costs.", "199",
@@ -104,8 +110,42 @@ PRODUCTS: Final = (
             ),
             ("api_bytes", Package(Decimal(10_000_000), Decimal("0.9"))),
         ),
+        features=(
+            "Every feature of the API",
+            "Answers by e-mail within a working day",
+            "A telephone number for emergencies",
+            "99.9 % uptime, with credit for less",
+        ),
     ),
 )  # fmt: skip
+
+
+# On the pricing page.
+QUESTIONS: Final = (
+    (
+        "What happens when I use more than my plan includes?",
+        (
+            "On Growth and Scale you go on, and each further request is charged at the price of its tier.\n\n"
+            "Free stops at 500 requests a month. Requests are then refused until the first of the next month."
+        ),
+    ),
+    (
+        "Can I change my plan at any time?",
+        (
+            "Yes. A larger plan begins at once: the rest of the old fee is credited by the day. A smaller one begins "
+            "with your next period, unless you choose otherwise. You see the invoice before you confirm."
+        ),
+    ),
+    (
+        "Which taxes are added?",
+        (
+            "VAT of your country, if you are a consumer in the European Union.\n\n"
+            "A business with a valid VAT number in another member state accounts for it itself: "
+            "https://europa.eu/youreurope/business/taxation/"
+        ),
+    ),
+    ("How do I pay?", "By card, or by bank transfer within 14 days of the invoice."),
+)
 
 
 def offer_of(product: DemoProduct) -> VersionOffer:

@@ -15,6 +15,7 @@ from billing.domain.plan_terms import (
     VersionOffer,
     check_offer,
     digest_of,
+    feature_lines,
     fee_amount,
 )
 from billing.domain.prices import Flat, Package, PerUnit, PriceKind, Tier, Volume
@@ -128,3 +129,8 @@ def test_a_version_knows_its_prices_by_currency() -> None:
     assert fee_amount(euros) == 49
     with pytest.raises(AssertionError):
         fee_amount(calls)
+
+
+def test_benefits_are_lines_each_once_and_without_blanks_around_them() -> None:
+    assert feature_lines(" E-mail\r\n\n  A   telephone \nE-mail\n") == ("E-mail", "A telephone")
+    assert feature_lines(" \n ") == ()

@@ -39,6 +39,7 @@ def actions() -> list[str]:
 def test_a_plan_is_created_once() -> None:
     plan = create_plan(code="pro", name=" Pro ", description=" For teams. ", position=3, actor=STAFF, as_of=MARCH)
     assert (plan.name, plan.description, plan.is_public, plan.position) == ("Pro", "For teams.", True, 3)
+    assert (plan.mark, plan.features) == ("", "")
     with pytest.raises(PlanExistsError):
         create_plan(code="pro", name="Other", actor=STAFF, as_of=MARCH)
     assert actions() == ["plan.created"]
@@ -59,6 +60,11 @@ def test_a_plan_is_created_once() -> None:
         ({"name": "Pro\x00"}, ("/name", "invalid_characters")),
         ({"position": -1}, ("/position", "invalid_position")),
         ({"position": 32768}, ("/position", "invalid_position")),
+        ({"mark": "m" * 31}, ("/mark", "too_long")),
+        ({"mark": "a\nb"}, ("/mark", "invalid_characters")),
+        ({"features": "f" * 121}, ("/features", "too_long")),
+        ({"features": "a\nb\x00"}, ("/features", "invalid_characters")),
+        ({"features": "\n".join(str(number) for number in range(31))}, ("/features", "too_many")),
     ],
 )
 def test_an_invalid_plan_is_refused_by_field(fields: dict[str, Any], refused: tuple[str, str]) -> None:
@@ -70,8 +76,10 @@ def test_an_invalid_plan_is_refused_by_field(fields: dict[str, Any], refused: tu
 
 def test_the_presentation_of_a_plan_may_change() -> None:
     plan = create_plan(code="pro", name="Pro", actor=STAFF, as_of=MARCH)
-    changed = update_plan(plan=plan, changes={"name": " Pro+ ", "is_public": False}, actor=STAFF, as_of=MARCH)
-    assert (changed.name, changed.is_public) == ("Pro+", False)
+    changed = update_plan(
+        plan=plan, changes={"name": " Pro+ ", "mark": "Most chosen ", "is_public": False}, actor=STAFF, as_of=MARCH
+    )
+    assert (changed.name, changed.mark, changed.is_public) == ("Pro+", "Most chosen", False)
     assert update_plan(plan=plan, changes={"name": "Pro+"}, actor=STAFF, as_of=MARCH).name == "Pro+"
     assert actions() == ["plan.created", "plan.updated"]
     entry = AuditEntry.objects.get(action="plan.updated")

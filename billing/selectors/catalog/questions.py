@@ -1,0 +1,10 @@
+"""The questions that the seller answers on the pricing page."""
+
+from collections.abc import Sequence
+
+from billing.models import PricingQuestion
+
+
+def pricing_questions() -> Sequence[PricingQuestion]:
+    """Return the questions that are shown, in their order."""
+    return list(PricingQuestion.objects.filter(is_shown=True))
