@@ -12,7 +12,7 @@ from typing import Final
 from cryptography.fernet import Fernet, MultiFernet
 from django.conf import settings
 
-from accounts.domain.access_token import SigningKey, signing_key
+from accounts.domain.access_token import ACCESS, EMBED, SigningKey, signing_key
 
 TOTP: Final = "mfa"
 SESSION: Final = "session"
@@ -37,12 +37,17 @@ def unseal_text(sealed: str, *, purpose: str) -> str:
 
 def token_keys() -> tuple[SigningKey, ...]:
     """Return the keys of access tokens: that which signs, then those of earlier signing secrets."""
-    return _token_keys(settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+    return _token_keys(ACCESS, settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+
+
+def embed_keys() -> tuple[SigningKey, ...]:
+    """Return the keys of embed tokens in the same order. They sign nothing else."""
+    return _token_keys(EMBED, settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
 
 
 @lru_cache(maxsize=4)
-def _token_keys(*signing_secrets: str) -> tuple[SigningKey, ...]:
-    return tuple(signing_key(secret) for secret in signing_secrets)
+def _token_keys(purpose: bytes, *signing_secrets: str) -> tuple[SigningKey, ...]:
+    return tuple(signing_key(secret, purpose) for secret in signing_secrets)
 
 
 @lru_cache(maxsize=16)

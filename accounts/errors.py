@@ -80,6 +80,14 @@ class ScopeMissingError(ProblemError):
     title = "The key lacks a scope"
 
 
+class AudienceNotAllowedError(ProblemError):
+    """The operator does not let this site show embedded pages."""
+
+    code = "audience_not_allowed"
+    status = 403
+    title = "The site may not show embedded pages"
+
+
 class SecondFactorMissingError(ProblemError):
     """A member of staff is signed in, and this session has not seen their second factor."""
 

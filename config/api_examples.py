@@ -37,6 +37,7 @@ EXAMPLES: Final[Mapping[str, object]] = {
     "update_budget": {"limit": "20000"},
     "create_api_key": {"name": "Production", "scopes": ["events:write", "usage:read"]},
     "rotate_api_key": {"grace_seconds": 86400},
+    "create_embed_token": {"shows": ["usage", "spend"], "audience": "https://app.example.com", "expires_in": 900},
     "report_leaked_keys": [
         {
             "token": "ch_live_…",

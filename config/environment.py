@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from django.core.exceptions import ImproperlyConfigured
 from environ import Env
 
+from accounts.domain.embed_token import origin_of
 from accounts.domain.public_addresses import Network, read_networks
 from accounts.keys.domain.leaks import pinned_keys
 
@@ -102,6 +103,14 @@ class Environment:
     def names(self, name: str, default: str = "") -> list[str]:
         """Return a list separated by commas."""
         return [part.strip() for part in self.text(name, default).split(",") if part.strip()]
+
+    def origins(self, name: str) -> list[str]:
+        """Return origins of sites separated by commas, such as `https://app.example.com`."""
+        given = self.names(name)
+        wrong = next((text for text in given if not origin_of(text)), None)
+        if wrong is not None:
+            raise ImproperlyConfigured(f"{name}: {wrong!r} is no origin; it must look like https://app.example.com.")
+        return [origin_of(text) for text in given]
 
     def networks(self, name: str) -> tuple[Network, ...]:
         """Return networks separated by commas, as CIDRs."""

@@ -15,8 +15,8 @@ from accounts.api.streams import keep_reach
 from accounts.domain.reach import WayIn, way_in
 from accounts.sql import drop_dead_connection
 
-# Programs call these with a key, a signature or nothing.
-PATHS_WITHOUT_SESSION: Final = ("/api/v1/", "/webhooks/", "/healthz", "/readyz", "/metrics", "/.well-known/")
+# Programs call these with a key, a token, a signature or nothing, and frames of other sites without a cookie.
+PATHS_WITHOUT_SESSION: Final = ("/api/v1/", "/embed/", "/webhooks/", "/healthz", "/readyz", "/metrics", "/.well-known/")
 # Staff may call these with their session.
 PATHS_OF_STAFF: Final = ("/api/v1/operator/",)
 ADMIN_PATH = "/admin/"

@@ -386,6 +386,8 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = IS_HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXY_COUNT else None
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+# Sites that may show pages below /embed/ in a frame; without any, none may.
+EMBED_FRAME_ANCESTORS = env.origins("EMBED_FRAME_ANCESTORS")
 CSRF_FAILURE_VIEW = "portal.views.error_pages.stale_form"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {

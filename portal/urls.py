@@ -2,6 +2,7 @@
 
 from django.urls import include, path
 
+from portal.embedding import theme_css
 from portal.views import (
     account,
     alerts,
@@ -12,6 +13,7 @@ from portal.views import (
     connect,
     data,
     docs,
+    embed,
     events,
     first_steps,
     invoice_files,
@@ -144,6 +146,13 @@ urlpatterns = [
     path("pricing/<slug:code>/", pricing.pricing_choose, name="pricing_choose"),
     path("account/delete/", account.account_delete, name="account_delete"),
     path("search/", search.search_anywhere, name="search_anywhere"),
+    path("embed/usage", embed.usage, name="embed_usage"),
+    path("embed/usage.json", embed.usage, {"form": "json"}, name="embed_usage_json"),
+    path("embed/spend", embed.spend, name="embed_spend"),
+    path("embed/spend.json", embed.spend, {"form": "json"}, name="embed_spend_json"),
+    path("embed/invoices", embed.invoices, name="embed_invoices"),
+    path("embed/invoices.json", embed.invoices, {"form": "json"}, name="embed_invoices_json"),
+    path("embed/theme.css", theme_css, name="embed_theme"),
     path("start/", start.start, name="start"),
     path("invitations/<str:token>/", start.invitation, name="invitation"),
     path("mail/stop/<str:token>/", mail_stop.mail_stop, name="mail_stop"),

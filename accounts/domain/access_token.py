@@ -24,7 +24,8 @@ ALGORITHM: Final = "HS256"
 TYPE: Final = "at+jwt"
 # Servers' clocks may differ by this much when a token was issued by one and is used at another.
 CLOCKS_DIFFER_BY: Final = timedelta(seconds=5)
-_PURPOSE: Final = b"countinghouse access token 1"
+ACCESS: Final = b"countinghouse access token 1"
+EMBED: Final = b"countinghouse embed token 1"
 _SHAPE: Final = re.compile(r"eyJ[\w-]{10,300}\.[\w-]{20,1500}\.[\w-]{43}", re.ASCII)
 _CLAIMS: Final = ("iss", "aud", "sub", "client_id", "exp", "iat", "nbf", "jti", "scope")
 _OPTIONS: Final[Options] = {
@@ -58,9 +59,9 @@ class AccessToken:
         return self.begins_at - CLOCKS_DIFFER_BY <= as_of < self.expires_at
 
 
-def signing_key(signing_secret: str) -> SigningKey:
-    """Return the key that a signing secret of the installation yields."""
-    secret = HKDF(algorithm=SHA256(), length=32, salt=None, info=_PURPOSE).derive(signing_secret.encode())
+def signing_key(signing_secret: str, purpose: bytes = ACCESS) -> SigningKey:
+    """Return the key that a signing secret of the installation yields for a purpose."""
+    secret = HKDF(algorithm=SHA256(), length=32, salt=None, info=purpose).derive(signing_secret.encode())
     return SigningKey(hashlib.sha256(secret).hexdigest()[:16], secret)
 
 
@@ -99,14 +100,15 @@ def read_token(text: str, *, issuer: str, keys: Iterable[SigningKey]) -> AccessT
         return AccessToken(
             key_id=UUID(claims["client_id"]),
             scopes=frozenset(Scope(name) for name in claims["scope"].split()),
-            begins_at=_instant(claims["nbf"]),
-            expires_at=_instant(claims["exp"]),
+            begins_at=instant_of(claims["nbf"]),
+            expires_at=instant_of(claims["exp"]),
         )
     except (jwt.InvalidTokenError, ValueError, TypeError, AttributeError, OverflowError):
         return None
 
 
-def _instant(seconds: object) -> datetime:
+def instant_of(seconds: object) -> datetime:
+    """Return a time of a token. Raises `TypeError` unless it is a whole number of seconds."""
     if not isinstance(seconds, int) or isinstance(seconds, bool):
         raise TypeError("a time is a whole number of seconds")
     return datetime.fromtimestamp(seconds, UTC)

@@ -76,9 +76,18 @@ def checked_colour(colour: str) -> str:
 
 def contrast_with_white(colour: str) -> Decimal:
     """Return the contrast of white on this colour, from 1 to 21 (WCAG 2.2, 1.4.3)."""
+    return contrast_of("#ffffff", colour)
+
+
+def contrast_of(one: str, other: str) -> Decimal:
+    """Return the contrast of two colours, from 1 to 21 (WCAG 2.2, 1.4.3)."""
+    darker, lighter = sorted((_luminance(one), _luminance(other)))
+    return (lighter + _FLARE) / (darker + _FLARE)
+
+
+def _luminance(colour: str) -> Decimal:
     parts = [Decimal(int(colour[start : start + 2], 16)) / 255 for start in (1, 3, 5)]
-    luminance = sum((_linear(part) * share for part, share in zip(parts, _SHARES, strict=True)), Decimal(0))
-    return (1 + _FLARE) / (luminance + _FLARE)
+    return sum((_linear(part) * share for part, share in zip(parts, _SHARES, strict=True)), Decimal(0))
 
 
 def _linear(part: Decimal) -> Decimal:

@@ -61,6 +61,13 @@ def find_principal(presented: str, as_of: datetime) -> Principal | None:
     return _unless_expired(principal, as_of)
 
 
+def principal_named(key_id: UUID, as_of: datetime) -> Principal | None:
+    """Return the principal of a key by its id; None if it is unknown, expired or revoked."""
+    of_key = _digests.get(key_id)
+    principal = _principals.recall(of_key, as_of) if of_key is not None else None
+    return _unless_expired(principal or _read(as_of, pk=key_id), as_of)
+
+
 def _principal_of_token(text: str, as_of: datetime) -> Principal | None:
     """Return the principal of the token's key, with the scopes that the token has."""
     digest = digest_of(text)
@@ -74,9 +81,7 @@ def _principal_of_token(text: str, as_of: datetime) -> Principal | None:
         _tokens[digest] = token
     if not token.is_valid_at(as_of):
         return None
-    of_key = _digests.get(token.key_id)
-    principal = _principals.recall(of_key, as_of) if of_key is not None else None
-    principal = _unless_expired(principal or _read(as_of, pk=token.key_id), as_of)
+    principal = principal_named(token.key_id, as_of)
     return None if principal is None else replace(principal, scopes=principal.scopes & token.scopes)
 
 

@@ -80,6 +80,14 @@ ROOMS = {
     "api/v1/webhook-endpoints/<uuid:endpoint_id>/replay": Room.TENANT_OBJECT,
     "api/v1/webhook-deliveries": Room.OWN_TENANT,
     "api/v1/webhook-deliveries/<uuid:delivery_id>/replay": Room.TENANT_OBJECT,
+    "api/v1/embed-tokens": Room.OWN_TENANT,
+    "embed/usage": Room.PUBLIC,  # about the tenant of the token in the address
+    "embed/usage.json": Room.PUBLIC,
+    "embed/spend": Room.PUBLIC,
+    "embed/spend.json": Room.PUBLIC,
+    "embed/invoices": Room.PUBLIC,
+    "embed/invoices.json": Room.PUBLIC,
+    "embed/theme.css": Room.PUBLIC,
     "api/v1/oauth/token": Room.PUBLIC,  # about the key that is in the request
     "api/v1/leaked-keys": Room.PUBLIC,  # the same for every caller but the secret scanner, who signs
     "api/v1/events": Room.OWN_TENANT,

@@ -12,6 +12,8 @@ from typing import ClassVar
 
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from config.workbench.receiver.product import product_page
+
 MESSAGES_KEPT = 100
 BODY_BYTES_MAX = 1024 * 1024
 SECRET_NAME = "webhook_secret"  # noqa: S105 - a name
@@ -48,6 +50,7 @@ class Receiver(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     demo_file: ClassVar[Path]
+    api_url: ClassVar[str] = ""
     messages: ClassVar[deque[Message]] = deque(maxlen=MESSAGES_KEPT)
 
     def do_POST(self) -> None:
@@ -60,6 +63,10 @@ class Receiver(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Show the page, or the messages as JSON at `/messages`."""
+        if self.path == "/product":
+            page = product_page(self.api_url, self.demo_file, f"http://{self.headers.get('Host', '')}")
+            self._respond(HTTPStatus.OK, "text/html; charset=utf-8", page)
+            return
         found = list(self.messages)
         if self.path == "/messages":
             rows = [{"path": one.path, "id": one.id, "verified": one.verified, "body": one.body} for one in found]
@@ -92,9 +99,9 @@ class Receiver(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
 
-def serve(port: int, demo_file: Path) -> None:
+def serve(port: int, demo_file: Path, api_url: str = "") -> None:
     """Listen on this machine alone."""
-    Receiver.demo_file = demo_file
+    Receiver.demo_file, Receiver.api_url = demo_file, api_url
     ThreadingHTTPServer(("127.0.0.1", port), Receiver).serve_forever()
 
 

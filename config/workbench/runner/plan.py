@@ -162,6 +162,7 @@ class RunPlan:
         port = running_port or _free_port(wished if wished <= PORT_MAX else self.port - RECEIVER_PORT_DISTANCE)
         wiring = {
             "DEMO_RECEIVER_URL": f"http://{HOST}:{port}",
+            "EMBED_FRAME_ANCESTORS": self.environment.get("EMBED_FRAME_ANCESTORS") or f"http://{HOST}:{port}",
             "WEBHOOK_ALLOWED_NETWORKS": self.environment.get("WEBHOOK_ALLOWED_NETWORKS") or THIS_MACHINE,
         }
         return dataclasses.replace(self, receiver_port=port, environment={**self.environment, **wiring})
@@ -175,7 +176,7 @@ class RunPlan:
     def receiver_command(self) -> list[str]:
         """Return the command of the receiver of webhooks."""
         place = ("--port", str(self.receiver_port), "--demo-file", str(self.data_dir / "demo.json"))
-        return [sys.executable, "-m", RECEIVER, *place]
+        return [sys.executable, "-m", RECEIVER, *place, "--api-url", self.url]
 
     def manage(self, *arguments: str) -> list[str]:
         """Return a command of `manage.py`."""

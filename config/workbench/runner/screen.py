@@ -31,6 +31,7 @@ def welcome(plan: RunPlan) -> str:
         lines.append(_line("Paddle", f"{plan.paddle_url}/", "a fake: no real money"))
     if plan.receiver_url:
         lines.append(_line("Hooks", f"{plan.receiver_url}/", "webhooks of the demo arrive here"))
+        lines.append(_line("Embedded", f"{plan.receiver_url}/product", "usage, spend and invoices in another product"))
     if "api_key" in demo:
         lines += ["", f"  Live API key   {demo['api_key']}", f"  Service key    {demo.get('service_key', '')}"]
         lines += ["", "  Send an event, and watch it arrive in the portal:", "", *_curl(plan.url, demo["api_key"])]
