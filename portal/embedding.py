@@ -43,7 +43,7 @@ class Figures:
 
 
 def embed_page(shown: Shown) -> Callable[[Callable[[Embed], Figures]], Callable[..., HttpResponse]]:
-    """Make a page of a function that reads its figures: HTML, and with `form` `json` the same as JSON."""
+    """Return the page of a function that reads its figures: HTML, and with `form` `json` the same as JSON."""
 
     def decorate(read: Callable[[Embed], Figures]) -> Callable[..., HttpResponse]:
         @require_safe
@@ -101,7 +101,7 @@ def _refusal(
 
 
 def _framed(response: HttpResponse, token: EmbedToken | None) -> HttpResponse:
-    """Let only the token's site frame the response, or read it by a script; without a token, every allowed site.
+    """Return the response, which only the token's site may frame or read; without a token, every allowed site.
 
     A refusal shows no figures, so that wider circle may see it.
     """

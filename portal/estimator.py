@@ -125,7 +125,7 @@ def estimator_of(
     own: Mapping[str, Decimal] = _NO_USAGE,
     own_span: Span | None = None,
 ) -> Estimator:
-    """Return the estimator for the asked quantities; where none was asked, or a wrong one, it takes its start.
+    """Return the estimator for the asked quantities; one that was not asked or is wrong begins at its start.
 
     It starts from `own`, the customer's usage in `own_span`, if there is any.
     """

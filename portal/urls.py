@@ -130,6 +130,7 @@ tenant_pages = [
     path("settings/close/", data.close, name="close"),
     path("security/", security.security, name="security"),
     path("audit/", audit.audit, name="audit"),
+    path("audit.csv", audit.audit_csv, name="audit_csv"),
 ]
 
 urlpatterns = [

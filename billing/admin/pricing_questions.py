@@ -17,7 +17,7 @@ class PricingQuestionForm(forms.ModelForm):  # type: ignore[type-arg]  # Django'
 
 @admin.register(PricingQuestion)
 class PricingQuestionAdmin(StaffModelAdmin):
-    """Questions and answers below the plans."""
+    """Questions with their replies below the plans."""
 
     form = PricingQuestionForm
     list_display = ("question", "position", "is_shown")

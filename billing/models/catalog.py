@@ -110,7 +110,7 @@ class Price(models.Model):
 
 
 class PricingQuestion(models.Model):
-    """A question that the seller answers on the pricing page. Both are plain text; a blank line begins a paragraph."""
+    """A question of the seller's list on the pricing page. Both are plain text; a blank line begins a paragraph."""
 
     question = models.CharField(max_length=200)
     answer = models.TextField(

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from accounts.domain.reach import Reach, reaching
+from accounts.domain.reach import within_tenant
 from accounts.domain.roles import Capability, Role, has_capability
 from accounts.models import Tenant, User
 from billing.errors import UnknownPlanError
@@ -85,7 +85,7 @@ def _for_customer(
 ) -> dict[str, object]:
     """Return the estimator for a customer: with their own plan's terms, from the usage of their last period."""
     as_of = timezone.now()
-    with reaching(Reach(tenant.pk)), timezone.override(ZoneInfo(tenant.time_zone)):
+    with within_tenant(tenant.pk), timezone.override(ZoneInfo(tenant.time_zone)):
         subscription = current_subscription(tenant.pk)
         own_version_id = None if subscription is None else subscription.plan_version_id
         compared = list(offers)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 READ = re.compile(
-    r"""\b(?:env|environment|self)\.(?:text|required_text|flag|number|names|amounts|uuid|database|email|https_url|scanner_keys|networks)"""
+    r"""\b(?:env|environment|self)\.(?:text|required_text|flag|number|names|amounts|uuid|database|email|https_url|scanner_keys|networks|origins)"""
     r"""\(\s*"([A-Z_]+)\""""
 )
 ROW = re.compile(r"^\| `([A-Z_]+)`", re.MULTILINE)

@@ -9,7 +9,7 @@ OPENS = re.compile(r"\b(?:way_in|reaching|reach_from_now_on|let_process_reach)\(
 # A client of an outside service keeps a copy of its responses beside its tenant, not in its place.
 BESIDE = re.compile(r"\balso_by\(")
 OUTERMOST = re.compile(
-    r"(?:.*/)?api/[^/]+|(?:.*/)?management/commands/[^/]+|config/middleware|config/staff/viewing|config/operations/health|config/serving/renewal|portal/access|portal/views/(?:account|mail_stop|pay_link|security)|manage"
+    r"(?:.*/)?api/[^/]+|(?:.*/)?management/commands/[^/]+|config/middleware|config/staff/viewing|config/operations/health|config/serving/renewal|portal/access|portal/embedding|portal/views/(?:account|mail_stop|pay_link|security)|manage"
 )
 
 

@@ -186,6 +186,7 @@ ROOMS = {
     "t/<slug:slug>/invoices/<str:number>/lines/<int:position>/ask/": Room.TENANT_PAGE,
     "t/<slug:slug>/invoices/questions/<uuid:question_id>/withdraw/": Room.TENANT_PAGE,
     "t/<slug:slug>/invoices.csv": Room.TENANT_PAGE,
+    "t/<slug:slug>/audit.csv": Room.TENANT_PAGE,
     "t/<slug:slug>/invoices.zip": Room.TENANT_PAGE,
     "t/<slug:slug>/search/": Room.TENANT_PAGE,
     "t/<slug:slug>/team/": Room.TENANT_PAGE,

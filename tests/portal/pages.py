@@ -75,6 +75,7 @@ LEAST_ROLE = {
     "key_release": Role.ADMIN,
     "settings": Role.ADMIN,
     "audit": Role.ADMIN,
+    "audit_csv": Role.ADMIN,
     "plan_choose": Role.BILLING,
     "plan_cancel": Role.BILLING,
     "plan_undo": Role.BILLING,

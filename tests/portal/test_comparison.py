@@ -6,7 +6,7 @@ from billing.domain.prices import Graduated, PerUnit, Tier
 from billing.selectors.catalog.plans import plans_for_sale
 from billing.services.catalog.plans import update_plan
 from metering.models import Meter, UsagePlan, UsagePlanQuota
-from portal.comparison import Cell, comparison_of
+from portal.comparison import ComparedCell, comparison_of
 from portal.price_list import offers_of
 from tests.billing.world import STAFF, make_plan
 from tests.metering.ledger_world import make_meter
@@ -16,7 +16,7 @@ from tests.portal.conftest import NOW
 def rows(currency: str = "EUR") -> dict[str, dict[str, list[str]]]:
     """Return the texts of the table by group and row; a benefit is `yes` or `no`."""
 
-    def text(cell: Cell) -> str:
+    def text(cell: ComparedCell) -> str:
         if cell.has_benefit is None:
             return " / ".join(cell.lines).replace("\N{NO-BREAK SPACE}", " ")
         return "yes" if cell.has_benefit else "no"

@@ -1,4 +1,4 @@
-"""Embedded pages: who may see what, where, and until when; nothing else of the portal opens to a token."""
+"""Embedded pages: who may see what, on which site, and until when; nothing else of the portal opens to a token."""
 
 import json
 from datetime import timedelta

@@ -41,6 +41,7 @@ FORBIDDEN = {
 }
 FILES = {
     "usage_csv",
+    "audit_csv",
     "invoice_pdf",
     "credit_note_pdf",
     "credit_note_in_part_pdf",

@@ -1,4 +1,4 @@
-"""The questions that the seller answers on the pricing page."""
+"""The questions and replies of the seller on the pricing page."""
 
 from collections.abc import Sequence
 

@@ -95,7 +95,7 @@ PRODUCTS: Final = (
         ),
         trial_days=14,
         mark="Most chosen",
-        features=("Every feature of the API", "Answers by e-mail within a working day"),
+        features=("Every feature of the API", "Help by e-mail within a working day"),
     ),
     DemoProduct(
         "scale", "Scale", "For steady traffic: the more you send, the less each request costs.", "199",
@@ -112,7 +112,7 @@ PRODUCTS: Final = (
         ),
         features=(
             "Every feature of the API",
-            "Answers by e-mail within a working day",
+            "Help by e-mail within a working day",
             "A telephone number for emergencies",
             "99.9 % uptime, with credit for less",
         ),

@@ -11,7 +11,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--demo-file", type=Path, required=True, help="Has the secret of the demo's endpoint.")
-    parser.add_argument("--api-url", default="", help="Where Countinghouse is, for the page /product.")
+    parser.add_argument("--api-url", default="", help="The address of Countinghouse, for the page /product.")
     options = parser.parse_args()
     serve(options.port, options.demo_file, options.api_url)
 

@@ -35,7 +35,7 @@ def product_page(api_url: str, demo_file: Path, site: str) -> str:
 
 
 def _frames(api_url: str, service_key: str, site: str) -> dict[str, str]:
-    """Ask for a token. Raises `OSError`, or `ValueError` with what was answered."""
+    """Fetch a token, and return the address of each frame. Raises `OSError`, or `ValueError` with what was answered."""
     place = urlsplit(api_url)
     connection = HTTPConnection(place.hostname or "", place.port, timeout=SECONDS)
     body = json.dumps({"shows": ["usage", "spend", "invoices"], "audience": site})

@@ -18,5 +18,5 @@ def let_staff_write(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("staff", "0024_mail_style"), ("billing", "0023_pricing_page")]
+    dependencies = [("staff", "0026_staff_channels"), ("billing", "0023_pricing_page")]
     operations = [migrations.RunPython(let_staff_write, migrations.RunPython.noop)]
