@@ -33,6 +33,7 @@ EXAMPLES: Final[Mapping[str, object]] = {
     "release_reservation": {},
     "run_usage_sql": {"query": "SELECT type, count(*) AS events FROM events GROUP BY type ORDER BY events DESC"},
     "preview_subscription": {"plan": "scale", "at": "period_end"},
+    "create_alert_threshold": {"meter": "api_requests", "quota_period": "month", "threshold": 50},
     "create_budget": {"scope": "tenant", "meter": "api_requests", "limit": "10000", "period": "month", "stop": True},
     "update_budget": {"limit": "20000"},
     "create_api_key": {"name": "Production", "scopes": ["events:write", "usage:read"]},

@@ -63,6 +63,20 @@ class BudgetExistsError(ConflictError):
     title = "There is such a budget"
 
 
+class AlertThresholdExistsError(ConflictError):
+    """The quota has this threshold already."""
+
+    code = "alert_threshold_exists"
+    title = "There is such a threshold"
+
+
+class TooManyAlertThresholdsError(ProblemError):
+    """The organisation has as many own thresholds as it may have."""
+
+    code = "too_many_alert_thresholds"
+    title = "Too many thresholds"
+
+
 class TooManyBudgetsError(ProblemError):
     """The organisation has as many budgets as it may have."""
 

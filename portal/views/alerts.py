@@ -28,10 +28,19 @@ from metering.alerts.domain.alerts import (
 )
 from metering.alerts.models import THRESHOLDS, ThresholdAlert
 from metering.alerts.selectors.alerts import alerts_of_tenant
+from metering.alerts.selectors.amounts import amount_text, measure_name, use_text
 from metering.domain.periods import Period, days_of, local_day
 from metering.selectors.operations import QuotaUse, quota_uses
 from portal.access import Portal, SignedInRequest, tenant_page
-from portal.forms.alerts import MemberMailsForm, OrganisationAlertsForm
+from portal.forms.alerts import MemberMailsForm, OrganisationAlertsForm, OwnThresholdForm
+from portal.own_thresholds import (
+    DELETE,
+    NEW,
+    own_threshold_form,
+    own_threshold_rows,
+    remove_own_threshold,
+    save_own_threshold,
+)
 
 ROWS_ON_A_PAGE: Final = 20
 MEMBER_MAILS: Final = (USAGE_ALERT, UNUSUAL_USAGE, KEY_LEAK, ENDPOINT_DISABLED, INVOICE, TRIAL_END)
@@ -90,6 +99,9 @@ class AlertRow:
     level: str
     found: str
     period: str
+    measure: str
+    used: str
+    expected: str
     percent: Decimal | None
 
     @classmethod
@@ -101,6 +113,9 @@ class AlertRow:
             level=_level_of(alert),
             found=_found_by(alert),
             period=_period_of(alert),
+            measure=measure_name(alert),
+            used=use_text(alert, with_unit=False),
+            expected=amount_text(alert, alert.expected) if alert.limit is None and alert.expected is not None else "",
             percent=None if percent is None else percent.quantize(_PLACES, ROUND_FLOOR),
         )
 
@@ -129,8 +144,8 @@ def _period_of(alert: ThresholdAlert) -> str:
 def alerts(request: SignedInRequest, portal: Portal) -> HttpResponse:
     """Render the page, or save one of its two forms."""
     membership = membership_of(tenant_id=portal.tenant.pk, user_id=request.user.pk)
-    if request.method == "POST":
-        _save(request, portal, membership)
+    threshold_form = own_threshold_form(portal, request)
+    if request.method == "POST" and _save(request, portal, membership, threshold_form):
         return redirect("portal:alerts", portal.tenant.slug)
     page = Paginator(alerts_of_tenant(tenant_id=portal.tenant.pk), ROWS_ON_A_PAGE).get_page(request.GET.get("page"))
     is_mailed = tenant_wants(tenant_id=portal.tenant.pk, kind=USAGE_ALERT)
@@ -144,12 +159,24 @@ def alerts(request: SignedInRequest, portal: Portal) -> HttpResponse:
             initial={USAGE_ALERT.wish: is_mailed}, auto_id=f"id_{ORGANISATION}_%s"
         ),
         "member_form": _member_form(membership),
+        "threshold_form": threshold_form,
+        "thresholds": own_threshold_rows(portal),
     }
-    return render(request, "portal/alerts.html", context)
+    return render(request, "portal/alerts.html", context, status=422 if threshold_form.errors else 200)
 
 
-def _save(request: SignedInRequest, portal: Portal, membership: Membership) -> None:
-    """Save the submitted form; boxes that are not ticked are missing from it."""
+def _save(request: SignedInRequest, portal: Portal, membership: Membership, threshold_form: OwnThresholdForm) -> bool:
+    """Save the submitted form; boxes that are not ticked are missing from it. Return False to show its errors."""
+    if request.POST.get("form") == NEW:
+        return save_own_threshold(portal, request, threshold_form)
+    if request.POST.get("form") == DELETE:
+        remove_own_threshold(portal, request)
+        return True
+    _save_mails(request, portal, membership)
+    return True
+
+
+def _save_mails(request: SignedInRequest, portal: Portal, membership: Membership) -> None:
     organisation = OrganisationAlertsForm(request.POST)
     mine = MemberMailsForm(request.POST, **_rights(membership))
     sent = request.POST.get("form")

@@ -1,8 +1,7 @@
 """The pages of budgets: how much of each is used, and creating, changing, pausing and deleting one."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from decimal import ROUND_FLOOR, Decimal
+from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
@@ -11,89 +10,39 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
-from accounts.domain.numbers import number_text, unit_name
 from accounts.domain.roles import Capability
 from accounts.errors import ProblemError
-from accounts.models import ApiKey
-from billing.domain.money import currency_digits, money_text, to_major
-from metering.alerts.domain.alerts import percent_of
-from metering.domain.budgets import BudgetScope, BudgetTerms, straight_line
+from billing.domain.money import currency_digits, to_major
+from metering.domain.budgets import BudgetScope, BudgetTerms
 from metering.domain.http_requests import API_REQUESTS
 from metering.domain.periods import Period
-from metering.models import Budget, Meter
-from metering.selectors.budget_usage import BudgetWindow, budget_windows
-from metering.selectors.budgets import budget_of_tenant, budgets_of_tenant
+from metering.models import Meter
+from metering.selectors.budgets import budget_of_tenant
 from metering.selectors.catalog import meter_rules
 from metering.services.budgets import change_budget, create_budget, delete_budget
 from portal.access import Portal, SignedInRequest, tenant_page
+from portal.budget_rows import budget_rows, key_choices
 from portal.confirmation import Confirmation, confirmation_page
 from portal.forms.budgets import BudgetChangeForm, BudgetForm
 from portal.forms.problems import show_problem
 
 WRITES: Final = ("GET", "HEAD", "POST")
 _MONEY: Final = "money:"
-_WHOLE: Final = Decimal(100)
-_PLACES: Final = Decimal("0.1")
 # The page's names of the form's fields, by those of the service.
 _FIELDS: Final = {"scope_id": "scope", "meter": "measure", "currency": "measure"}
-
-
-@dataclass(frozen=True, slots=True)
-class BudgetRow:
-    """A budget with its use, as a bar and in numbers. `use` is None if it is paused or cannot be rated now."""
-
-    budget: Budget
-    title: str
-    whose: str
-    limit: str
-    use: str | None
-    ahead: str
-    percent: Decimal
-    filled: Decimal
-    marks: tuple[Decimal, ...]
-    level: str
-    is_refusing: bool
-
-    @classmethod
-    def of(cls, budget: Budget, window: BudgetWindow | None, key_names: dict[str, str], portal: Portal) -> "BudgetRow":
-        """Return the row; positions are percentages of the bar's length."""
-        used = Decimal(0) if window is None else window.used
-        percent = percent_of(used, budget.limit)
-        scale = max(percent, _WHOLE)
-        is_over = used >= budget.limit
-        is_stopped = budget.stopped_until_at is not None and portal.as_of < budget.stopped_until_at
-        reached = [threshold for threshold in budget.thresholds if percent >= threshold]
-        measure = "Spend" if budget.meter is None else budget.meter.name
-        return cls(
-            budget=budget,
-            title=f"{measure}, {Period(budget.period).words_of_current}",
-            whose=_whose(budget, key_names),
-            limit=_amount(budget.limit, budget),
-            use=None if window is None else _amount(used, budget),
-            ahead="" if window is None else _amount(_ahead(window, portal), budget),
-            percent=percent.quantize(_PLACES, ROUND_FLOOR),
-            filled=_share(percent, scale),
-            marks=tuple(_share(Decimal(threshold), scale) for threshold in budget.thresholds if threshold <= scale),
-            level="danger" if is_over else "warn" if reached else "",
-            is_refusing=budget.does_stop and not budget.is_paused and (is_stopped if budget.currency else is_over),
-        )
 
 
 @tenant_page("budgets", Capability.MANAGE_TENANT)
 def budgets(request: SignedInRequest, portal: Portal) -> HttpResponse:
     """Render all budgets of the tenant: there are few."""
-    found = list(budgets_of_tenant(tenant_id=portal.tenant.pk))
-    windows = {window.budget.pk: window for window in budget_windows(as_of=portal.as_of, tenant_ids=[portal.tenant.pk])}
-    names = dict(_keys(portal))
-    rows = [BudgetRow.of(budget, windows.get(budget.pk), names, portal) for budget in found]
-    return render(request, "portal/budgets.html", {"portal": portal, "rows": rows})
+    return render(request, "portal/budgets.html", {"portal": portal, "rows": budget_rows(portal)})
 
 
 @tenant_page("budgets", Capability.MANAGE_TENANT, methods=WRITES)
 def budget_new(request: SignedInRequest, portal: Portal) -> HttpResponse:
     """Render the form of a new budget, or create it."""
     data = request.POST if request.method == "POST" else None
-    form = BudgetForm(data, measures=_measures(portal), keys=_keys(portal))
+    form = BudgetForm(data, measures=_measures(portal), keys=key_choices(portal))
     if form.is_valid():
         try:
             create_budget(tenant=portal.tenant, terms=_terms(form.cleaned_data), actor=portal.actor, as_of=portal.as_of)
@@ -180,12 +129,6 @@ def _measures(portal: Portal) -> Sequence[tuple[str, str]]:
     return [*meters, (f"{_MONEY}{currency}", f"Money ({currency})")]
 
 
-def _keys(portal: Portal) -> list[tuple[str, str]]:
-    """Return the first key of each line of rotations that still works, with its name."""
-    keys = ApiKey.objects.of_tenant(portal.tenant.pk).filter(revoked_at=None).order_by("name", "pk")
-    return list({str(key.family_id or key.pk): f"{key.name} ({key.prefix})" for key in keys}.items())
-
-
 def _terms(entered: dict[str, Any]) -> BudgetTerms:
     scope, measure = BudgetScope(entered["scope"]), entered["measure"]
     currency = measure.removeprefix(_MONEY) if measure.startswith(_MONEY) else ""
@@ -204,25 +147,3 @@ def _terms(entered: dict[str, Any]) -> BudgetTerms:
 
 def _limit(entered: Decimal, currency: str) -> Decimal:
     return entered.scaleb(currency_digits(currency)) if currency else entered
-
-
-def _whose(budget: Budget, key_names: dict[str, str]) -> str:
-    if budget.scope == BudgetScope.TENANT:
-        return "The whole organisation"
-    if budget.scope == BudgetScope.SUBJECT:
-        return f"Subject {budget.scope_id}"
-    return f"Key {key_names.get(budget.scope_id, 'that is revoked')}"
-
-
-def _amount(quantity: Decimal, budget: Budget) -> str:
-    if budget.meter is None:
-        return money_text(int(quantity), budget.currency)
-    return f"{number_text(quantity)} {unit_name(budget.meter.unit, quantity)}"
-
-
-def _ahead(window: BudgetWindow, portal: Portal) -> Decimal:
-    return straight_line(max(window.used, Decimal(0)), window.span, portal.as_of).to_integral_value()
-
-
-def _share(part: Decimal, whole: Decimal) -> Decimal:
-    return (part * _WHOLE / whole).quantize(_PLACES, ROUND_FLOOR)

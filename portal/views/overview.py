@@ -25,6 +25,7 @@ from metering.selectors.limits import tenant_limits
 from metering.selectors.usage import HourUsage, meter_named, monthly_usage, realtime_usage
 from metering.selectors.usage_query import API_KEY, UsageQuestion, UsageRow, query_usage
 from portal.access import Portal, SignedInRequest, tenant_page
+from portal.budget_rows import budget_rows
 from portal.forms.period import PeriodForm
 from portal.money_ahead import compared_with_last, money_ahead
 from portal.periods import BILLING, CUSTOM
@@ -104,6 +105,7 @@ def _money(portal: Portal) -> dict[str, object]:
         "owing": {invoice.pk for invoice in portal.standing.owing},
         "profile": BillingProfile.objects.filter(tenant=portal.tenant).first(),
         "has_money": subscription is not None,
+        "budgets": budget_rows(portal) if portal.may[Capability.MANAGE_TENANT] else [],
     }
     ahead = None if subscription is None else money_ahead(subscription, portal.as_of)
     if ahead is not None:

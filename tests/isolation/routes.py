@@ -71,6 +71,8 @@ ROOMS = {
     "api/v1/keys": Room.OWN_TENANT,
     "api/v1/keys/<uuid:key_id>": Room.TENANT_OBJECT,
     "api/v1/keys/<uuid:key_id>/rotate": Room.TENANT_OBJECT,
+    "api/v1/alert-thresholds": Room.OWN_TENANT,
+    "api/v1/alert-thresholds/<uuid:threshold_id>": Room.TENANT_OBJECT,
     "api/v1/budgets": Room.OWN_TENANT,
     "api/v1/budgets/<uuid:budget_id>": Room.TENANT_OBJECT,
     "api/v1/webhook-endpoints": Room.OWN_TENANT,

@@ -40,6 +40,7 @@ BODIES: Mapping[str, Callable[[Estate], object]] = {
     "api/v1/access-logs": lambda estate: {
         "records": [{"request_id": estate.event_id, "request_time": "2026-03-10T12:00:00Z", "http_method": "GET"}]
     },
+    "api/v1/alert-thresholds": lambda _: {"meter": "api_requests", "quota_period": "month", "threshold": 50},
     "api/v1/budgets": lambda _: {"scope": "tenant", "meter": "api_requests", "limit": 1, "period": "month"},
     "api/v1/budgets/<uuid:budget_id>": lambda _: {"limit": 1, "stop": True},
     "api/v1/webhook-endpoints": lambda _: {"url": "https://hooks.rival.example/mine"},
@@ -346,6 +347,7 @@ def address(route: Route, target: Estate, *, slug: str = "") -> str:
         "<uuid:reservation_id>": str(target.reservation.pk),
         "<uuid:budget_id>": str(target.budget.pk),
         "<uuid:channel_id>": str(target.channel.pk),
+        "<uuid:threshold_id>": str(target.threshold.pk),
         "<uuid:endpoint_id>": str(target.delivery.endpoint_id),
         "<uuid:delivery_id>": str(target.delivery.pk),
         "<int:alert_id>": str(target.anomaly.pk),

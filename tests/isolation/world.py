@@ -36,7 +36,9 @@ from billing.desk.models import LineQuestion
 from billing.models import DocumentFile, Invoice, Payment, PaymentStatus, PlanVersion
 from billing.services.invoicing.staff_actions import issue_credit_note
 from billing.services.subscriptions.subscribing import subscribe
-from metering.alerts.models import ThresholdAlert
+from metering.alerts.domain.own_thresholds import OwnThresholdTerms
+from metering.alerts.models import OwnThreshold, ThresholdAlert
+from metering.alerts.services.own_thresholds import create_own_threshold
 from metering.domain.budgets import BudgetScope, BudgetTerms
 from metering.domain.periods import Period
 from metering.domain.reservations import ReservationState
@@ -76,6 +78,7 @@ class Estate:
     question: LineQuestion
     anomaly: ThresholdAlert
     refusal: IngestVerdict
+    threshold: OwnThreshold
 
     @property
     def marks(self) -> list[str]:
@@ -97,6 +100,7 @@ class Estate:
             self.event_id,
             self.budget.pk,
             self.refusal.event_id,
+            self.threshold.pk,
         ]
         people = [self.owner.email, self.viewer.user.email, self.invitation.email]
         documents = [self.invoice.pk, self.invoice.number, self.invoice.credit_note.number]
@@ -145,8 +149,9 @@ def make_estate(slug: str) -> Estate:
     people = (tenant, owner, membership, onlooker, invitation)
     question = line_question(invoice, asker=owner, asked_at=as_of)
     anomaly = make_anomaly(tenant, as_of - timedelta(hours=2))
-    refusal = make_refusal(tenant, as_of)
-    made = (invoice, payment, export, reservation, delivery, notice, channel, budget, question, anomaly, refusal)
+    refusal, threshold = make_refusal(tenant, as_of), make_threshold(tenant, actor, as_of)
+    of_alerts = (notice, channel, budget, question, anomaly, refusal, threshold)
+    made = (invoice, payment, export, reservation, delivery, *of_alerts)
     return Estate(*people, key, event_id, *made)
 
 
@@ -189,6 +194,12 @@ def make_budget(tenant: Tenant, actor: Actor, as_of: datetime) -> Budget:
     """Create a budget that nothing reaches."""
     terms = BudgetTerms(BudgetScope.TENANT, Period.WEEK, Decimal(10**9), meter_code="api_requests", does_stop=True)
     return create_budget(tenant=tenant, terms=terms, actor=actor, as_of=as_of)
+
+
+def make_threshold(tenant: Tenant, actor: Actor, as_of: datetime) -> OwnThreshold:
+    """Create a threshold of the tenant's own."""
+    terms = OwnThresholdTerms("api_requests", Period.WEEK, quantity=Decimal(10**9))
+    return create_own_threshold(tenant=tenant, terms=terms, actor=actor, as_of=as_of)
 
 
 def make_reservation(tenant: Tenant, key: CreatedKey, as_of: datetime) -> Reservation:

@@ -251,7 +251,7 @@ def test_every_table_of_a_tenant_is_exported_or_named_with_a_reason(estates: tup
     exported = {model._meta.label for model, _ in TABLES.values()} | {model._meta.label for model in LEDGER.values()}
     exported |= {
         "metering.Budget", "metering.IngestVerdict", "metering.Reservation", "metering.UsagePlanAssignment",
-        "alerts.ThresholdAlert", "alerts.AcceptedAnomaly",
+        "alerts.ThresholdAlert", "alerts.AcceptedAnomaly", "alerts.OwnThreshold",
         "billing.BillingProfile", "collection.ProviderCustomer", "collection.ProviderRefund", "collection.UsagePush",
     }  # fmt: skip
     owned = {

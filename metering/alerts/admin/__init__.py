@@ -1,5 +1,5 @@
 """The staff admin of threshold alerts."""
 
-from metering.alerts.admin import alerts
+from metering.alerts.admin import alerts, anomalies, own_thresholds
 
-__all__ = ["alerts"]
+__all__ = ["alerts", "anomalies", "own_thresholds"]

@@ -14,12 +14,13 @@ from unfold.decorators import action, display
 
 from accounts.admin.base import Question, ReadOnlyInline, ReadOnlyModelAdmin, found_or_404, holds, staff_actor
 from accounts.admin.tenant_sections import TenantSection, register_tenant_section
-from accounts.domain.numbers import counted, unit_name
+from accounts.domain.numbers import counted
 from accounts.models import Tenant
 from accounts.notices.selectors.preferences import is_turned_off, tenant_wants
 from accounts.notices.services.preferences import set_tenant_mails
 from metering.alerts.domain.alerts import USAGE_ALERT, grouped, percent_of, period_in_words
 from metering.alerts.models import THRESHOLDS, ThresholdAlert
+from metering.alerts.selectors.amounts import amount_text, use_text
 from metering.alerts.services.monitoring import run_monitor
 from metering.domain.periods import Period
 
@@ -76,12 +77,13 @@ class ThresholdAlertAdmin(ReadOnlyModelAdmin):
         "period_start_on",
         "threshold",
         "threshold_quantity",
-        "limit",
-        "quantity",
+        "budget_id",
+        "shown_use",
         "api_key_id",
         "window_start_at",
         "expected",
     )
+    readonly_fields = ("shown_use",)
     actions_list: ClassVar = ["check_now"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ThresholdAlert]:
@@ -104,14 +106,10 @@ class ThresholdAlertAdmin(ReadOnlyModelAdmin):
     @display(description="Used", header=True)
     def shown_use(self, alert: ThresholdAlert) -> list[str]:
         """Return the usage when the crossing was found, and its share of the limit."""
-        unit = alert.meter.unit if alert.meter else ""
         if alert.limit is None:
-            expected = NOTHING if alert.expected is None else grouped(alert.expected)
-            return [f"{grouped(alert.quantity)} {unit_name(unit, alert.quantity)}", f"{expected} expected"]
-        return [
-            f"{grouped(alert.quantity)} of {grouped(alert.limit)} {unit_name(unit, alert.limit)}",
-            f"{grouped(percent_of(alert.quantity, alert.limit))} %",
-        ]
+            expected = NOTHING if alert.expected is None else amount_text(alert, alert.expected)
+            return [use_text(alert, with_unit=True), f"{expected} expected"]
+        return [use_text(alert, with_unit=True), f"{grouped(percent_of(alert.quantity, alert.limit))} %"]
 
     @display(description="By mail", boolean=True)
     def by_mail(self, alert: ThresholdAlert) -> bool:
@@ -170,8 +168,7 @@ class AlertInline(ReadOnlyInline, TabularInline):
     @display(description="Used")
     def used(self, alert: ThresholdAlert) -> str:
         """Return usage and limit."""
-        quantity = grouped(alert.quantity)
-        return quantity if alert.limit is None else f"{quantity} of {grouped(alert.limit)}"
+        return use_text(alert, with_unit=False)
 
     @display(description="Threshold")
     def crossed(self, alert: ThresholdAlert) -> str:

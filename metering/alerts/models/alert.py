@@ -10,7 +10,15 @@ from metering.alerts.domain.alerts import PERCENT_MAX, THRESHOLDS, AlertKind
 from metering.alerts.domain.anomalies import Pattern
 from metering.models import Meter, QuotaPeriod
 
-__all__ = ["THRESHOLDS", "AcceptedAnomaly", "AlertKinds", "Patterns", "TenantAgreement", "ThresholdAlert"]
+__all__ = [
+    "THRESHOLDS",
+    "AcceptedAnomaly",
+    "AlertKinds",
+    "AnomalyAlert",
+    "Patterns",
+    "TenantAgreement",
+    "ThresholdAlert",
+]
 
 _OF_QUOTA = Q(meter__isnull=False, period_start_on__isnull=False, limit__isnull=False) & ~Q(quota_period="")
 
@@ -173,6 +181,15 @@ class ThresholdAlert(models.Model):
             if self.threshold is None
             else f"{self.threshold} % of {self.meter}"
         )
+
+
+class AnomalyAlert(ThresholdAlert):
+    """An alert that is an anomaly, for the list of staff."""
+
+    class Meta:
+        proxy = True
+        verbose_name = "anomaly"
+        verbose_name_plural = "anomalies"
 
 
 class AcceptedAnomaly(models.Model):

@@ -173,7 +173,7 @@ def _raised(
     )
     measure = budget.meter.name if budget.meter else "spend"
     name = " ".join(part for part in (measure, whose_words(budget)) if part)
-    return RaisedAlert(facts, tenant, name, budget.does_stop, period, threshold, budget.limit)
+    return RaisedAlert(facts, tenant, name, budget.does_stop, period, budget.limit)
 
 
 def _mail_context(crossed: Sequence[RaisedAlert], as_of: datetime) -> dict[str, object]:
@@ -182,13 +182,17 @@ def _mail_context(crossed: Sequence[RaisedAlert], as_of: datetime) -> dict[str, 
     expected = facts.expected if facts.expected is not None and highest.period.span.contains(as_of) else None
     return figures_of(crossed) | {
         "name": highest.meter_name,
-        "is_used_up": highest.threshold >= USED_UP,
+        "is_used_up": _is_used_up(highest),
         "quantity": _amount(facts.quantity, facts),
         "limit": _amount(highest.limit, facts),
         "expected": "" if expected is None else _amount(expected, facts),
         "consequence": _consequence(highest, as_of),
         "url": f"{settings.PUBLIC_URL}{BUDGETS_PATH.format(slug=facts.tenant)}",
     }
+
+
+def _is_used_up(alert: RaisedAlert) -> bool:
+    return alert.threshold is not None and alert.threshold >= USED_UP
 
 
 def _amount(quantity: Decimal, facts: AlertFacts) -> str:
@@ -205,5 +209,5 @@ def _consequence(alert: RaisedAlert, as_of: datetime) -> str:
         return f"That {period.period.words} has ended since. The budget started again from 0."
     if not alert.is_hard:
         return f"No requests are refused. The budget starts again on {resets_on}."
-    refused = "are refused" if alert.threshold >= USED_UP else "will be refused"
+    refused = "are refused" if _is_used_up(alert) else "will be refused"
     return f"Requests beyond the budget {refused} until {resets_on}, or until you raise it."

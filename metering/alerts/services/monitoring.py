@@ -1,5 +1,7 @@
 """Threshold alerts: members are notified once when their tenant has used 80, 95 or 100 percent of a quota.
 
+The same holds for the thresholds that the tenant has set itself, in percent or in units.
+
 A selector finds the shares of quotas that are reached, and one statement inserts the new ones. The unique constraint
 `threshold_alert_once` decides which of several workers inserts one. Outbox and mails are written in the same
 transaction, so a notification is sent if and only if its alert is stored. docs/alerts.md lists what is checked.
@@ -39,11 +41,11 @@ from metering.alerts.domain.alerts import (
     period_in_words,
 )
 from metering.alerts.selectors.alerts import agreements_of
+from metering.alerts.selectors.quota_windows import QuotaWindow, quota_windows
 from metering.alerts.services.budget_alerts import budget_mails, raise_budget_alerts, stop_spending
 from metering.alerts.services.raised import RaisedAlert, figures_of
 from metering.domain.periods import Period
 from metering.selectors.budget_usage import BudgetWindow, budget_windows
-from metering.selectors.quota_windows import QuotaWindow, quota_windows
 
 ALERTS_JOB: Final = "alerts"
 ALERTS_OF_SOME_JOB: Final = "alerts of some"
@@ -57,31 +59,34 @@ ALERTS_PATH: Final = "/t/{slug}/alerts/"
 # The stored quantity is bounded by its column; the compared one is not.
 RAISE_ALERTS: Final = """
 INSERT INTO alerts_thresholdalert
-    (tenant_id, kind, agreement_id, meter_id, quota_period, period_start_on, threshold, "limit", quantity, occurred_at)
-SELECT c.tenant_id, 'threshold', c.agreement_id, c.meter_id, c.quota_period, c.period_start_on, c.threshold, c.limit,
-    least(c.quantity, 99999999999999999999999999999::numeric), %(as_of)s::timestamptz
+    (tenant_id, kind, agreement_id, meter_id, quota_period, period_start_on, threshold, threshold_quantity,
+    "limit", quantity, occurred_at)
+SELECT c.tenant_id, 'threshold', c.agreement_id, c.meter_id, c.quota_period, c.period_start_on, c.threshold,
+    c.threshold_quantity, c.limit, least(c.quantity, 99999999999999999999999999999::numeric), %(as_of)s::timestamptz
 FROM jsonb_to_recordset(%(crossed)s::jsonb) AS c(
     position int, tenant_id uuid, agreement_id uuid, meter_id bigint, quota_period text,
-    period_start_on date, threshold int, "limit" numeric, quantity numeric)
+    period_start_on date, threshold int, threshold_quantity numeric, "limit" numeric, quantity numeric)
 ORDER BY c.position
 ON CONFLICT DO NOTHING
-RETURNING id, tenant_id, meter_id, quota_period, period_start_on, threshold, quantity
+RETURNING id, tenant_id, meter_id, quota_period, period_start_on, threshold, threshold_quantity, quantity
 """
 
 
 @dataclass(frozen=True, slots=True)
 class _Crossing:
-    """A share of a quota that is reached, whether or not an alert was raised before."""
+    """A threshold of a quota that is reached, whether or not an alert was raised before: a percentage or a quantity."""
 
     window: QuotaWindow
-    threshold: int
+    threshold: int | None
+    threshold_quantity: Decimal | None
     agreement_id: UUID | None
 
     @property
-    def key(self) -> tuple[UUID, int, str, date, int]:
+    def key(self) -> tuple[UUID, int, str, date, int | None, Decimal | None]:
         """Return the unique key of its alert; a quota of a window has one limit."""
         window = self.window
-        return window.tenant_id, window.meter_id, window.period, window.first_day, self.threshold
+        of_window = window.tenant_id, window.meter_id, window.period, window.first_day
+        return (*of_window, self.threshold, self.threshold_quantity)
 
     def as_row(self, position: int) -> dict[str, object]:
         """Return the row for the statement, which inserts rows in the order of `position`."""
@@ -94,6 +99,7 @@ class _Crossing:
             "quota_period": window.period,
             "period_start_on": window.first_day,
             "threshold": self.threshold,
+            "threshold_quantity": self.threshold_quantity,
             "limit": window.limit,
             "quantity": window.used,
         }
@@ -110,11 +116,12 @@ class _Crossing:
             unit=window.unit,
             quota_period=period,
             threshold=self.threshold,
+            threshold_quantity=self.threshold_quantity,
             limit=window.limit,
             quantity=quantity,
             occurred_at=as_of,
         )
-        return RaisedAlert(facts, tenant, window.meter_name, window.is_hard, period, self.threshold, window.limit)
+        return RaisedAlert(facts, tenant, window.meter_name, window.is_hard, period, window.limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,17 +199,14 @@ def _raise_alerts(
         return tenants, ()
     agreements = agreements_of({window.tenant_id for window in windows})
     crossed = [
-        _Crossing(window, threshold, agreements.get(window.tenant_id))
+        _Crossing(window, threshold, quantity, agreements.get(window.tenant_id))
         for window in windows
-        for threshold in THRESHOLDS
-        if has_reached(threshold, used=window.used, limit=window.limit)
+        for threshold, quantity in _thresholds_reached(window)
     ]
     rows = [crossing.as_row(position) for position, crossing in enumerate(crossed)]
     raised = {
-        (tenant_id, meter_id, period, start_on, threshold): (alert_id, quantity)
-        for alert_id, tenant_id, meter_id, period, start_on, threshold, quantity in fetch_all(
-            RAISE_ALERTS, {"as_of": as_of, "crossed": as_json(rows)}
-        )
+        tuple(key): (alert_id, quantity)
+        for alert_id, *key, quantity in fetch_all(RAISE_ALERTS, {"as_of": as_of, "crossed": as_json(rows)})
     }
     of_tenants = Tenant.objects.in_bulk({tenant_id for tenant_id, *_ in raised})
     return tenants, tuple(
@@ -212,12 +216,22 @@ def _raise_alerts(
     )
 
 
+def _thresholds_reached(window: QuotaWindow) -> Iterator[tuple[int | None, Decimal | None]]:
+    """Yield each threshold that is reached, in one order for all workers: percentages, then quantities."""
+    for threshold in sorted({*THRESHOLDS, *window.own_percents}):
+        if has_reached(threshold, used=window.used, limit=window.limit):
+            yield threshold, None
+    for quantity in window.own_quantities:
+        if window.used >= quantity:
+            yield None, quantity
+
+
 def _mails(alerts: Sequence[RaisedAlert], as_of: datetime) -> Iterator[NewMail]:
     """Yield one mail for all thresholds of a quota that were crossed at once, to the members who want it."""
     tenants = {alert.tenant.pk: alert.tenant for alert in alerts}
     recipients = recipients_by_tenant(tenants=tenants.values(), kind=USAGE_ALERT) if tenants else {}
     for (tenant_id, *_), of_one_quota in groupby(alerts, key=lambda alert: alert.quota):
-        crossed = list(of_one_quota)
+        crossed = sorted(of_one_quota, key=lambda alert: alert.reached_at)
         if recipients[tenant_id]:
             yield _mail(crossed, recipients[tenant_id], as_of)
 
@@ -244,6 +258,7 @@ def _mail_context(crossed: Sequence[RaisedAlert], as_of: datetime) -> dict[str, 
         "meter_name": highest.meter_name,
         "unit": unit_name(facts.unit or "", highest.limit),
         "is_used_up": highest.threshold == USED_UP,
+        "passed_quantity": "" if facts.threshold_quantity is None else highest.threshold_text,
         "quantity": grouped(facts.quantity),
         "limit": grouped(highest.limit),
         "consequence": _consequence(highest, as_of),
@@ -262,5 +277,6 @@ def _consequence(alert: RaisedAlert, as_of: datetime) -> str:
             f"No requests are refused. Usage beyond the quota is billed as your plan says. The quota resets on "
             f"{resets_on}."
         )
-    refused = "are refused" if alert.threshold == USED_UP else "will be refused"
+    is_used_up = has_reached(USED_UP, used=alert.facts.quantity, limit=alert.limit)
+    refused = "are refused" if is_used_up else "will be refused"
     return f"Requests beyond the quota {refused} until {resets_on}."

@@ -6,6 +6,7 @@ from datetime import date
 from decimal import Decimal
 from uuid import UUID
 
+from accounts.domain.numbers import unit_name
 from accounts.models import Tenant
 from metering.alerts.domain.alerts import USED_UP, AlertFacts, AlertPeriod, grouped, percent_of
 from metering.domain.periods import Period
@@ -20,8 +21,27 @@ class RaisedAlert:
     meter_name: str
     is_hard: bool
     period: AlertPeriod
-    threshold: int
     limit: Decimal
+
+    @property
+    def threshold(self) -> int | None:
+        """Return the threshold in percent; None if it is a quantity."""
+        return self.facts.threshold
+
+    @property
+    def reached_at(self) -> Decimal:
+        """Return the usage at which the threshold is crossed."""
+        if self.facts.threshold_quantity is not None:
+            return self.facts.threshold_quantity
+        return self.limit * (self.facts.threshold or 0) / 100
+
+    @property
+    def threshold_text(self) -> str:
+        """Return the threshold as in "80 %" or "5,000 tokens"."""
+        quantity = self.facts.threshold_quantity
+        if quantity is None:
+            return f"{self.facts.threshold} %"
+        return f"{grouped(quantity)} {unit_name(self.facts.unit or '', quantity)}"
 
     @property
     def quota(self) -> tuple[UUID, str, Period, date]:
@@ -37,7 +57,7 @@ def figures_of(crossed: Sequence[RaisedAlert]) -> dict[str, object]:
     return {
         "tenant": highest.tenant,
         "threshold": highest.threshold,
-        "thresholds": [alert.threshold for alert in crossed],
+        "thresholds": [alert.threshold_text for alert in crossed],
         "percent": grouped(percent),
         "filled_percent": min(int(percent), USED_UP),
         "period": highest.period.in_words,

@@ -59,6 +59,7 @@ GET /demo/example · POST /demo/data · GET /demo/random/strings
 ADDED = """
 GET /operator/product-codes · POST /operator/product-codes
 PATCH /operator/product-codes/{} · DELETE /operator/product-codes/{}
+GET /alert-thresholds · POST /alert-thresholds · GET /alert-thresholds/{} · DELETE /alert-thresholds/{}
 GET /budgets/{} · GET /webhook-endpoints/{} · POST /webhook-endpoints/{} /replay
 """
 NOT_BUILT = """

@@ -67,6 +67,6 @@ def _terms(name: str, quotas: Sequence[QuotaTerms]) -> UsagePlanTerms:
     return UsagePlanTerms(name=name, quotas=tuple(quotas))
 
 
-def new_at(as_of: datetime) -> list[tuple[str, int]]:
+def new_at(as_of: datetime) -> list[tuple[str, int | None]]:
     """Return the tenants whose alerts a pass finds."""
     return [(alert.facts.tenant, alert.threshold) for alert in monitor_thresholds(as_of=as_of).alerts]

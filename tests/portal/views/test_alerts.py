@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.test import Client
 
 from accounts.notices.selectors.preferences import tenant_wants
 from metering.alerts.domain.alerts import USAGE_ALERT
+from metering.alerts.models import ThresholdAlert
 from metering.alerts.services.monitoring import monitor_thresholds
 from metering.domain.periods import Period
 from metering.services.usage_plans import assign_usage_plan
@@ -121,3 +123,23 @@ def test_alerts_are_paged_in_a_fixed_number_of_queries(
     assert query_count(alice, PAGE) == for_one
     assert len(alice.get(PAGE).context["rows"]) == 20
     assert len(alice.get(f"{PAGE}?page=4").context["rows"]) == 1
+
+
+def test_a_budget_in_money_is_listed_as_money(cast: Cast, alice: Client) -> None:
+    ThresholdAlert.objects.create(
+        tenant=cast.acme,
+        kind="budget",
+        currency="EUR",
+        budget_id=uuid4(),
+        quota_period="month",
+        period_start_on=NOW.date().replace(day=1),
+        threshold=75,
+        limit=50_000,
+        quantity=42_050,
+        expected=60_000,
+        occurred_at=NOW,
+    )
+    page = alice.get(PAGE).content.decode().replace("\N{NO-BREAK SPACE}", " ")
+    assert "420.50 EUR of 500.00 EUR" in page
+    assert "Spend" in page
+    assert "42,050" not in page

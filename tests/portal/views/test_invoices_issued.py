@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import date, timedelta
+from decimal import Decimal
 from uuid import UUID
 
 import pytest
@@ -13,6 +14,7 @@ from django.test import Client
 from pytest_django import Settings
 from pytest_django.plugin import DjangoDbBlocker
 
+from accounts.domain.actor import Actor
 from accounts.domain.roles import Role
 from accounts.models import StoredFile
 from billing.models import CreditTarget, DocumentFile, Invoice, Subscription
@@ -21,6 +23,9 @@ from billing.services.invoicing.payments import record_failed_payment, record_pa
 from billing.services.invoicing.reissuing import reissue_invoice
 from billing.services.invoicing.staff_actions import issue_credit_note, void_invoice
 from config.workbench.fakestripe.server import FakeStripe
+from metering.domain.budgets import BudgetScope, BudgetTerms
+from metering.domain.periods import Period
+from metering.services.budgets import create_budget
 from tests.billing.world import STAFF, use
 from tests.portal.conftest import NOW, Cast, make_cast, signed_in
 from tests.portal.views.test_invoices import FEBRUARY, JANUARY, issue_march, page_of, subscribe_acme
@@ -232,9 +237,13 @@ def test_the_overview_shows_the_cost_and_the_projection_of_the_period(
     cast: Cast, alice: Client, invoice: Invoice
 ) -> None:
     use(cast.acme, at=NOW - timedelta(hours=1), count=1000)
+    assert "Budgets Set a budget" in shown(alice.get("/t/acme/"))
+    terms = BudgetTerms(BudgetScope.TENANT, Period.MONTH, Decimal(120), currency="EUR")
+    create_budget(tenant=cast.acme, terms=terms, actor=Actor.system("test"), as_of=NOW)
 
     page = shown(alice.get("/t/acme/"))
 
+    assert "Budgets Spend, this month: 1.00 EUR of 1.20 EUR (83.3 %) Warned All budgets" in page
     assert "1.00 EUR usage + 49.00 EUR next fee = 50.00 EUR so far" in page
     assert "About 50.00 EUR on 1 April 2026 (about as much as the last invoice ). The final amount may differ." in page
     assert "INV-2026-000002 , 50.23 EUR, due on 15 March 2026" in page

@@ -33,7 +33,7 @@ class Command(BaseCommand):
         for alert in result.alerts:
             facts = alert.facts
             self.stdout.write(
-                f"{facts.tenant}: {alert.threshold} % of {facts.meter} in the {alert.period.period.words} from "
+                f"{facts.tenant}: {alert.threshold_text} of {facts.meter} in the {alert.period.period.words} from "
                 f"{alert.period.start_on},"
                 f" {plain_decimal(facts.quantity)} of {plain_decimal(alert.limit)}"
             )

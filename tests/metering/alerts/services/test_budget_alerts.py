@@ -32,7 +32,7 @@ def budget(tenant: Tenant, limit: int = 100, **fields: object) -> Budget:
     return create_budget(tenant=tenant, terms=terms, actor=OPERATOR, as_of=LONG_AGO)
 
 
-def thresholds_at(as_of: object = NOON) -> list[int]:
+def thresholds_at(as_of: object = NOON) -> list[int | None]:
     return [alert.threshold for alert in monitor_thresholds(as_of=as_of).alerts]  # type: ignore[arg-type] # a time
 
 

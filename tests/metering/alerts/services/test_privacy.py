@@ -7,5 +7,5 @@ from tests.metering.ledger_world import make_tenant
 
 def test_alerts_are_exported(db: None) -> None:
     tenant: Tenant = make_tenant("acme")
-    (piece,) = AlertsPrivacy().files(tenant=tenant)
+    _, piece = AlertsPrivacy().files(tenant=tenant)
     assert (piece.name, list(piece.pages())) == ("alerts.json", [])  # type: ignore[union-attr]

@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pytest
 
+from metering.alerts.selectors.quota_windows import quota_windows
 from metering.domain.periods import Period
-from metering.selectors.quota_windows import quota_windows
 from tests.metering.alerts.alert_world import NOON, customer, quota, use
 
 pytestmark = pytest.mark.django_db
