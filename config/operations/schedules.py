@@ -85,6 +85,9 @@ PLANNED_JOBS: Final = (
     ),
     PlannedJob("anomalies", "Find unusual usage", "metering.alerts.tasks.find_anomalies", "7-59/10 * * * *", _HOURLY),
     PlannedJob(
+        "crossings", "Predict used-up quotas", "metering.alerts.tasks.predict_crossings", "45 */6 * * *", _DAILY
+    ),
+    PlannedJob(
         "inbox", "Process providers' events", "billing.collection.tasks.process_inbox", "* * * * *", _BY_THE_MINUTE
     ),
     PlannedJob(

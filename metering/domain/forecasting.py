@@ -73,6 +73,23 @@ class Forecast:
     method: ForecastMethod
 
 
+@dataclass(frozen=True, slots=True)
+class UsageAhead:
+    """What is expected of the rest of today and of each later day, and how wrong the rest of a span may be.
+
+    `error` is a share: the rest may be so much less or more in 80 of 100 cases. None: too little is known.
+    """
+
+    days: tuple[Decimal, ...]
+    error: Decimal | None
+    is_seasonal: bool
+
+    @property
+    def bounds(self) -> tuple[Decimal, Decimal] | None:
+        """Return the factors of the low and the high end of the interval; None without one."""
+        return None if self.error is None else (max(_ONE - self.error, _ZERO), _ONE + self.error)
+
+
 # The expected quantity so many days after yesterday (0 is today), on this weekday.
 Expected = Callable[[int, int], Decimal]
 
@@ -95,19 +112,34 @@ def forecast_usage(
     with localcontext(_CONTEXT):
         if not days:
             return _run_rate(quantity, span, as_of, past.began_at)
-        is_seasonal = len(days) >= DAYS_FOR_WEEKDAYS
-        expected = _seasonal(days) if is_seasonal else _recent(days)
-        first, *later = weekdays_ahead
-        rest = expected(0, first) * (_ONE - _share_by_now(days, first))
-        rest += sum((expected(ahead, weekday) for ahead, weekday in enumerate(later, 1)), _ZERO)
+        ahead = usage_ahead(past=past, weekdays_ahead=weekdays_ahead)
+        rest = sum(ahead.days, _ZERO)
         is_whole = all(number == number.to_integral_value() for number in (quantity, *(day.quantity for day in days)))
-        error = _error_of_trials(days, len(weekdays_ahead)) if is_seasonal else None
-        low, high = (None, None) if error is None else (max(_ONE - error, _ZERO), _ONE + error)
+        low, high = ahead.bounds or (None, None)
         return Forecast(
             _rounded(quantity + rest, is_whole=is_whole),
             None if low is None else _rounded(quantity + rest * low, is_whole=is_whole),
             None if high is None else _rounded(quantity + rest * high, is_whole=is_whole),
-            ForecastMethod.SEASONAL if is_seasonal else ForecastMethod.RECENT_DAYS,
+            ForecastMethod.SEASONAL if ahead.is_seasonal else ForecastMethod.RECENT_DAYS,
+        )
+
+
+def usage_ahead(*, past: PastDays, weekdays_ahead: Sequence[int]) -> UsageAhead:
+    """Return what is expected of the rest of today and of each later day, whose weekdays are given.
+
+    There is at least one whole day in the past.
+    """
+    days = past.days
+    assert days, "the caller has looked"
+    with localcontext(_CONTEXT):
+        is_seasonal = len(days) >= DAYS_FOR_WEEKDAYS
+        expected = _seasonal(days) if is_seasonal else _recent(days)
+        first, *later = weekdays_ahead
+        rest_of_today = expected(0, first) * (_ONE - _share_by_now(days, first))
+        return UsageAhead(
+            days=(rest_of_today, *(expected(ahead, weekday) for ahead, weekday in enumerate(later, 1))),
+            error=_error_of_trials(days, len(weekdays_ahead)) if is_seasonal else None,
+            is_seasonal=is_seasonal,
         )
 
 

@@ -26,8 +26,9 @@ from metering.alerts.domain.alerts import (
     percent_of,
     period_in_words,
 )
+from metering.alerts.domain.crossings import crossing_in_words
 from metering.alerts.models import THRESHOLDS, ThresholdAlert
-from metering.alerts.selectors.alerts import alerts_of_tenant
+from metering.alerts.selectors.alerts import alerts_of_tenant, crossing_of_alert
 from metering.alerts.selectors.amounts import amount_text, measure_name, use_text
 from metering.domain.periods import Period, days_of, local_day
 from metering.selectors.operations import QuotaUse, quota_uses
@@ -102,6 +103,7 @@ class AlertRow:
     measure: str
     used: str
     expected: str
+    crossing: str
     percent: Decimal | None
 
     @classmethod
@@ -116,6 +118,7 @@ class AlertRow:
             measure=measure_name(alert),
             used=use_text(alert, with_unit=False),
             expected=amount_text(alert, alert.expected) if alert.limit is None and alert.expected is not None else "",
+            crossing=_crossing_of(alert),
             percent=None if percent is None else percent.quantize(_PLACES, ROUND_FLOOR),
         )
 
@@ -132,6 +135,11 @@ def _found_by(alert: ThresholdAlert) -> str:
     if alert.threshold is not None:
         return f"{alert.threshold} %"
     return alert.get_kind_display() if alert.threshold_quantity is None else grouped(alert.threshold_quantity)
+
+
+def _crossing_of(alert: ThresholdAlert) -> str:
+    crossing = crossing_of_alert(alert)
+    return "" if crossing is None else f"100 % {crossing_in_words(crossing)}"
 
 
 def _period_of(alert: ThresholdAlert) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Final
 from urllib.parse import urlencode
@@ -16,6 +16,9 @@ from accounts.domain.numbers import unit_name
 from accounts.domain.roles import Capability
 from accounts.selectors.directory import SERVICE_KEY, KeyLabel, key_labels
 from billing.models import BillingProfile, Invoice
+from metering.alerts.domain.crossings import crossing_in_words
+from metering.alerts.selectors.alerts import crossing_of_alert, predicted_crossings_of
+from metering.alerts.selectors.amounts import measure_name
 from metering.domain.http_requests import API_REQUESTS
 from metering.domain.ledger import Ledger
 from metering.domain.periods import Span, YearMonth, is_in_reach, local_day
@@ -71,6 +74,7 @@ def overview(request: SignedInRequest, portal: Portal) -> HttpResponse:
         "is_current": is_current,
         "limits": tenant_limits(portal.tenant.pk),
         "used_up": used_up_quotas_of(portal) if is_current else [],
+        "crossings": _crossings(portal, calendar.today) if is_current else [],
         "bars": bars,
         "quota_bars": quota_bars(portal, month.meters, held) if is_current else [],
         "has_held": bool(held),
@@ -85,6 +89,13 @@ def overview(request: SignedInRequest, portal: Portal) -> HttpResponse:
     if portal.may[Capability.MANAGE_BILLING]:
         context |= _money(portal) if is_current else {"invoices": _invoices_of(portal, span)}
     return render(request, "portal/overview.html", context)
+
+
+def _crossings(portal: Portal, today: date) -> list[str]:
+    """Return a sentence for each quota that will be used up."""
+    found = predicted_crossings_of(tenant_id=portal.tenant.pk, today=today)
+    days = ((measure_name(alert), crossing_of_alert(alert)) for alert in found)
+    return [f"{name} will reach 100 % of the quota {crossing_in_words(one)}." for name, one in days if one is not None]
 
 
 def _given(query: QueryDict) -> Mapping[str, str]:

@@ -54,7 +54,7 @@ def run_pass(mode: str, as_of: str, together: Barrier, raised: "SimpleQueue[list
         if mode == DIE_BEFORE_COMMIT:
             os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(PAUSE_SECONDS)
-    raised.put([alert.threshold for alert in result.alerts])
+    raised.put([alert.threshold for alert in result.alerts if alert.threshold is not None])
 
 
 def perform(processes: int, mode: str, as_of: str) -> dict[str, list[int]]:

@@ -34,6 +34,7 @@ from billing.services.subscriptions.changes import When, cancel_subscription, ch
 from billing.services.subscriptions.standing import refresh_standing
 from metering.alerts.domain import alerts as happenings_of_alerts
 from metering.alerts.services.anomalies import find_anomalies
+from metering.alerts.services.crossings import predict_crossings
 from metering.alerts.services.monitoring import monitor_thresholds
 from metering.models import Meter
 from tests.billing.collection.services.test_agreements import agreed, ended
@@ -49,6 +50,7 @@ from tests.billing.world import (
 from tests.metering.alerts.alert_world import customer, join, quota
 from tests.metering.alerts.alert_world import use as use_tokens
 from tests.metering.alerts.anomaly_world import HOUR, steady_hours, store_hours
+from tests.metering.alerts.crossing_world import MID_MONTH, steady_days
 from tests.metering.ledger_world import make_key, make_tenant
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/webhook-events.md"
@@ -297,6 +299,8 @@ def bodies_of_alerts() -> tuple[Tenant, dict[str, list[Body]]]:
     hours = steady_hours(40, until=MID_MARCH, changed={MID_MARCH - HOUR: 900})
     store_hours(tenant, Meter.objects.get(code="api_requests"), hours)
     find_anomalies(as_of=MID_MARCH)
+    steady_days(customer("steady", quota(2400)), 100)
+    predict_crossings(as_of=MID_MONTH)
     return tenant, told()
 
 

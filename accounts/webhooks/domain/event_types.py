@@ -15,6 +15,7 @@ EVENT_TYPES: Final = (
     "credit_note.issued",
     "usage.threshold_reached",
     "usage.anomaly_detected",
+    "usage.crossing_predicted",
     "subscription.created",
     "subscription.updated",
     "subscription.cancelled",

@@ -62,6 +62,7 @@ from config.workbench.demo.cast import CHANGED_TAX_TENANT, DemoTenant
 from config.workbench.demo.catalogue import ISSUER, PRODUCTS, QUESTIONS, drawn_logo, offer_of
 from config.workbench.demo.dunning import decline, declining, follow_up, succeeding
 from config.workbench.demo.fakes import payment_reference, returned_reference
+from config.workbench.demo.told_in_time import add_findings
 from config.workbench.demo.transfers import (
     IN_STATEMENT,
     STATEMENT_DAYS,
@@ -212,14 +213,15 @@ def close_old_months(*, actor: Actor, as_of: datetime) -> None:
 
 
 def add_alerts(*, tenants: Sequence[Tenant], as_of: datetime) -> None:
-    """Check quotas for each day since the last alert, as the schedule would have, and drop the mails of old ones."""
+    """Check quotas for each day since the last alert, and usage for what is unusual; drop the mails."""
     ids = [tenant.pk for tenant in tenants]
-    last = ThresholdAlert.objects.filter(tenant__in=ids).aggregate(last=Max("occurred_at"))["last"]
+    last = ThresholdAlert.objects.filter(tenant__in=ids, kind="threshold").aggregate(last=Max("occurred_at"))["last"]
     moment = last or min(tenant.created_at for tenant in tenants)
     while moment < as_of:
         monitor_thresholds(as_of=moment, tenant_ids=ids)
         moment += timedelta(days=1)
     monitor_thresholds(as_of=as_of, tenant_ids=ids)
+    add_findings(tenants=tenants, as_of=as_of)
     _deliver(as_of)
 
 

@@ -57,6 +57,7 @@ from config.workbench.demo.people import ensure_customers, ensure_members, ensur
 from config.workbench.demo.questions import add_questions
 from config.workbench.demo.reservations import make_reservations
 from config.workbench.demo.taxes import check_tax_ids_by_hand, ensure_taxes
+from config.workbench.demo.told_in_time import ensure_own_limits
 from config.workbench.demo.usage import add_usage
 from config.workbench.demo.webhooks import add_webhooks
 from metering.domain.http_requests import EVENT_TYPE
@@ -113,6 +114,9 @@ def seed_demo(
     add_questions(actor=_staff_actor(staff), as_of=as_of)
     close_old_months(actor=_staff_actor(staff), as_of=as_of)
     add_export(tenants=rows, as_of=as_of - EXPORTED_BEFORE)
+    for tenant in rows:
+        if tenant.slug == MAIN_TENANT:
+            ensure_own_limits(tenant=tenant, actor=_staff_actor(staff), as_of=as_of)
     add_alerts(tenants=rows, as_of=as_of)  # drops the mail of the export, too
     receive_samples(as_of=as_of)
     add_differences(tenants=rows, actor=_staff_actor(staff), as_of=as_of)

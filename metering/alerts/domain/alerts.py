@@ -182,6 +182,13 @@ class AnomalyDetected(_AlertRaised):
     type: ClassVar[str] = "usage.anomaly_detected"
 
 
+@dataclass(frozen=True, slots=True)
+class CrossingPredicted(_AlertRaised):
+    """A tenant's quota will be used up before its period ends."""
+
+    type: ClassVar[str] = "usage.crossing_predicted"
+
+
 def has_reached(threshold: int, *, used: Decimal, limit: Decimal) -> bool:
     """Return whether `threshold` percent of a limit are used."""
     return used * 100 >= limit * threshold

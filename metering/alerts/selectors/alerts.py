@@ -4,12 +4,12 @@ from collections.abc import Collection
 from datetime import date
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from accounts.domain.pages import Page, PageRequest
 from accounts.domain.principal import TenantFacts
 from accounts.selectors.pages import page_of
-from metering.alerts.domain.alerts import AlertFacts, AlertKind, AlertPeriod, CrossingDays
+from metering.alerts.domain.alerts import USED_UP, AlertFacts, AlertKind, AlertPeriod, CrossingDays
 from metering.alerts.domain.anomalies import Pattern
 from metering.alerts.models import TenantAgreement, ThresholdAlert
 from metering.domain.periods import Period
@@ -64,6 +64,20 @@ def crossing_of_alert(alert: ThresholdAlert) -> CrossingDays | None:
     if alert.crosses_on is None or alert.crosses_on_min is None or alert.crosses_on_max is None:
         return None
     return CrossingDays(alert.crosses_on, alert.crosses_on_min, alert.crosses_on_max)
+
+
+def predicted_crossings_of(*, tenant_id: UUID, today: date) -> list[ThresholdAlert]:
+    """Return the predicted crossings whose days are not over and whose quota is not used up yet, the next first."""
+    used_up = ThresholdAlert.objects.filter(
+        tenant_id=tenant_id,
+        kind=AlertKind.THRESHOLD,
+        threshold=USED_UP,
+        meter_id=OuterRef("meter_id"),
+        quota_period=OuterRef("quota_period"),
+        period_start_on=OuterRef("period_start_on"),
+    )
+    predicted = alerts_of_tenant(tenant_id=tenant_id).filter(kind=AlertKind.FORECAST, crosses_on_max__gte=today)
+    return list(predicted.exclude(Exists(used_up)).order_by("crosses_on", "pk"))
 
 
 def period_of_alert(alert: ThresholdAlert, *, time_zone: str, anchor_on: date | None) -> AlertPeriod | None:

@@ -6,8 +6,8 @@ from accounts.errors import InvalidFieldsError
 from accounts.webhooks.domain.event_types import EVENT_TYPES, checked_event_types
 
 
-def test_types_are_those_of_the_contract_each_once() -> None:
-    assert len(set(EVENT_TYPES)) == 14
+def test_types_are_those_of_the_contract_and_predicted_crossings_each_once() -> None:
+    assert len(set(EVENT_TYPES)) == 15
     assert checked_event_types(["invoice.paid", "invoice.drafted", "invoice.paid"]) == (
         "invoice.drafted",
         "invoice.paid",
