@@ -6,6 +6,7 @@ NOTICE_KINDS: Final = (
     "metering.alerts.domain.alerts.USAGE_ALERT",
     "metering.alerts.domain.alerts.UNUSUAL_USAGE",
     "accounts.keys.domain.leaks.KEY_LEAK",
+    "accounts.keys.domain.expiry.KEY_EXPIRY",
     "accounts.webhooks.domain.mails.ENDPOINT_DISABLED",
     "accounts.channels.domain.mails.CHANNEL_STOPPED",
     "accounts.channels.domain.mails.CHANNEL_MAIL",

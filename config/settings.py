@@ -261,9 +261,9 @@ PRIVACY_PARTS = [
 ]
 # A mail announces the end of a trial so many days before. Less than mails are kept, so that each is announced once.
 TRIAL_NOTICE_DAYS = env.number("TRIAL_NOTICE_DAYS", 3, lowest=1, highest=28)
+KEY_EXPIRY_NOTICE_DAYS = env.number("KEY_EXPIRY_NOTICE_DAYS", 7, lowest=1, highest=28)  # likewise, of a key
 PAYMENT_LINK_DAYS = env.number("PAYMENT_LINK_DAYS", 30, lowest=1, highest=365)  # of a mail about an unpaid invoice
-# How long data is kept, in days: docs/privacy.md.
-EXPORT_RETENTION_DAYS = env.number("EXPORT_RETENTION_DAYS", 7, lowest=1, highest=90)
+EXPORT_RETENTION_DAYS = env.number("EXPORT_RETENTION_DAYS", 7, lowest=1, highest=90)  # and below: docs/privacy.md
 MAIL_RETENTION_DAYS = env.number("MAIL_RETENTION_DAYS", 400, lowest=30, highest=3650)
 VERDICT_RETENTION_DAYS = env.number("VERDICT_RETENTION_DAYS", 7, lowest=1, highest=90)
 EVENT_RETENTION_MONTHS = env.number("EVENT_RETENTION_MONTHS", 0, lowest=0, highest=240)

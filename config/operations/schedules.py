@@ -70,6 +70,9 @@ PLANNED_JOBS: Final = (
     PlannedJob("overdue", "Update who is past due", "billing.tasks.refresh_overdue", "50 * * * *", _HOURLY),
     PlannedJob("dunning", "Follow up unpaid invoices", "billing.dunning.tasks.run_dunning", "*/5 * * * *", _HOURLY),
     PlannedJob("trials", "Announce ends of trials", "billing.tasks.announce_trial_ends", "25 * * * *", _HOURLY),
+    PlannedJob(
+        "key_expiries", "Announce keys that expire", "accounts.keys.tasks.announce_key_expiries", "55 * * * *", _HOURLY
+    ),
     PlannedJob("tax_ids", "Check VAT numbers", "billing.taxation.tasks.check_tax_ids", "35 * * * *", _HOURLY),
     PlannedJob("documents", "Create PDFs", "billing.tasks.deliver_documents", "* * * * *", _BY_THE_MINUTE),
     PlannedJob("mails", "Send mails", "accounts.notices.tasks.send_mails", "* * * * *", _BY_THE_MINUTE),

@@ -71,6 +71,9 @@ class MemberMailsForm(forms.Form):
     wants_key_leaks = forms.BooleanField(
         required=False, label="Leaked keys", help_text="When a key was found in public and is refused since."
     )
+    wants_key_expiries = forms.BooleanField(
+        required=False, label="Keys that expire", help_text="Some days before a key expires, once for each key."
+    )
     wants_webhook_problems = forms.BooleanField(
         required=False, label="Webhooks", help_text="When an endpoint was disabled because nothing reaches it."
     )
@@ -83,6 +86,7 @@ class MemberMailsForm(forms.Form):
         """Offer the mails that the role allows."""
         super().__init__(*args, **kwargs)
         if not may_manage_keys:
-            del self.fields["wants_key_leaks"], self.fields["wants_webhook_problems"]
+            for name in ("wants_key_leaks", "wants_key_expiries", "wants_webhook_problems"):
+                del self.fields[name]
         if not may_see_money:
             del self.fields["wants_invoices"], self.fields["wants_trial_ends"]

@@ -11,6 +11,7 @@ from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
+from accounts.keys.domain.expiry import KEY_EXPIRY
 from accounts.keys.domain.leaks import KEY_LEAK
 from accounts.models import Membership
 from accounts.notices.selectors.preferences import may_want, tenant_wants, wishes_of
@@ -44,7 +45,7 @@ from portal.own_thresholds import (
 )
 
 ROWS_ON_A_PAGE: Final = 20
-MEMBER_MAILS: Final = (USAGE_ALERT, UNUSUAL_USAGE, KEY_LEAK, ENDPOINT_DISABLED, INVOICE, TRIAL_END)
+MEMBER_MAILS: Final = (USAGE_ALERT, UNUSUAL_USAGE, KEY_LEAK, KEY_EXPIRY, ENDPOINT_DISABLED, INVOICE, TRIAL_END)
 ORGANISATION, MINE = "organisation", "mine"
 _WHOLE: Final = Decimal(100)
 _PLACES: Final = Decimal("0.1")
