@@ -12,6 +12,7 @@ from accounts.domain.roles import Role, outranks
 from accounts.models import Invitation, Membership
 from billing.models import Invoice
 from portal.urls import tenant_pages
+from tests.accounts.channels.world import make_channel
 from tests.billing.desk.rows import line_question
 from tests.isolation.world import (
     make_budget,
@@ -41,6 +42,8 @@ LEAST_ROLE = {
     "keys": Role.VIEWER,
     "key": Role.VIEWER,
     "search": Role.VIEWER,
+    "channels": Role.VIEWER,
+    "channel_new": Role.VIEWER,
     "team": Role.VIEWER,
     "security": Role.VIEWER,
     "first_event": Role.VIEWER,
@@ -74,6 +77,11 @@ LEAST_ROLE = {
     "member": Role.ADMIN,
     "key_release": Role.ADMIN,
     "settings": Role.ADMIN,
+    "channel": Role.ADMIN,  # of the organisation; a member sees their own
+    "channel_edit": Role.ADMIN,
+    "channel_test": Role.ADMIN,
+    "channel_status": Role.ADMIN,
+    "channel_delete": Role.ADMIN,
     "audit": Role.ADMIN,
     "audit_csv": Role.ADMIN,
     "plan_choose": Role.BILLING,
@@ -109,7 +117,15 @@ def may_open(name: str, role: Role) -> bool:
     return role is LEAST_ROLE[name] or outranks(role, LEAST_ROLE[name])
 
 
+CHANNEL_PAGES = tuple(f"channel{name}" for name in ("", "_edit", "_test", "_status", "_delete"))
+# Who may not open them is told that there is no such object.
+HIDDEN = frozenset(CHANNEL_PAGES)
 WRITING = {
+    "channel_new",
+    "channel_edit",
+    "channel_test",
+    "channel_status",
+    "channel_delete",
     "notices",
     "notice",
     "webhook_new",
@@ -184,6 +200,7 @@ def addresses_of_acme(cast: Cast) -> Addresses:
     of_member: dict[str, object] = {"membership_id": vera.pk}
     delivery = make_delivery(cast.acme, Actor.system("test"), NOW)
     of_budget: dict[str, object] = {"budget_id": make_budget(cast.acme, Actor.system("test"), NOW).pk}
+    of_channel: dict[str, object] = {"channel_id": make_channel(cast.acme, NOW).pk}
     return Addresses(
         cast.acme.slug,
         {
@@ -209,6 +226,7 @@ def addresses_of_acme(cast: Cast) -> Addresses:
             "line_events": of_invoice | {"position": 1},
             "line_ask": of_invoice | {"position": 1},
             "question_withdraw": {"question_id": question.pk},
+            **dict.fromkeys(CHANNEL_PAGES, of_channel),
             "receipt": {"payment_id": make_payment(cast.acme, NOW).pk},
             "member": of_member,
             "member_remove": of_member,

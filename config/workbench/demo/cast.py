@@ -179,7 +179,7 @@ TENANTS: Final = (
         people=(
             ("dana.olsen", Role.OWNER), ("jonas.weber", Role.ADMIN), ("mei.tanaka", Role.DEVELOPER),
             ("ravi.iyer", Role.DEVELOPER),
-            ("clara.fontaine", Role.VIEWER),
+            ("felix.brandt", Role.BILLING), ("clara.fontaine", Role.VIEWER),
         ),
         keys=(
             DemoKey(

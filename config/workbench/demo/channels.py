@@ -15,6 +15,7 @@ from accounts.channels.models import Channel, ChannelMessage
 from accounts.channels.services.channels import change_channel, create_channel
 from accounts.domain.actor import Actor
 from accounts.domain.identifiers import uuid7
+from accounts.domain.public_addresses import origin_of
 from accounts.models import Membership, Tenant
 from accounts.notices.models import Notice
 from config.workbench.demo.cast import MAIN_TENANT
@@ -33,7 +34,8 @@ def add_channels(*, tenants: Iterable[Tenant], receiver_url: str, actor: Actor, 
     terms = ChannelTerms(NAME, f"{receiver_url}/notices" if receiver_url else ELSEWHERE)
     known = Channel.objects.filter(tenant=tenant, name=NAME).first()
     if known is not None:
-        change_channel(channel=known, terms=terms, actor=actor, as_of=as_of)
+        if known.origin != origin_of(terms.url):  # this run's receiver has another port
+            change_channel(channel=known, terms=terms, actor=actor, as_of=as_of)
         return
     created = create_channel(
         tenant=tenant, membership=None, channel_type=ChannelType.WEBHOOK, terms=terms, actor=actor, as_of=as_of - BEGAN
