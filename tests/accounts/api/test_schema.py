@@ -47,6 +47,7 @@ GET /usage/monthly · GET /usage/daily · GET /usage/realtime · GET /usage/quer
 GET /plans · GET /subscription · POST /subscription/preview · GET /credit-notes · GET /alerts
 GET /payments · GET /payments/{} /receipt
 GET /proofs/{} · GET /proofs/events/{}
+GET /invoices/{} /evidence
 GET /invoices · GET /invoices/{} · GET /invoices/{} /pdf · GET /invoices/{} /lines/{} /events
 GET /operator/tenants · POST /operator/tenants · GET /operator/tenants/{} · PATCH /operator/tenants/{}
 POST /operator/aggregate · POST /operator/monitor · POST /operator/invoices
@@ -60,10 +61,10 @@ ADDED = """
 GET /operator/product-codes · POST /operator/product-codes
 PATCH /operator/product-codes/{} · DELETE /operator/product-codes/{}
 GET /alert-thresholds · POST /alert-thresholds · GET /alert-thresholds/{} · DELETE /alert-thresholds/{}
-GET /budgets/{} · GET /webhook-endpoints/{} · POST /webhook-endpoints/{} /replay
+GET /budgets/{} · POST /embed-tokens · GET /webhook-endpoints/{} · POST /webhook-endpoints/{} /replay
 """
 NOT_BUILT = """
-GET /invoices/{} /xml · GET /invoices/{} /evidence · GET /operator/inbox
+GET /invoices/{} /xml · GET /operator/inbox
 """
 
 

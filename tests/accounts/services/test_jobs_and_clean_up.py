@@ -85,6 +85,7 @@ def test_clean_up_deletes_expired_rows_and_keeps_the_rest(
         "exports": 0,
         "export_files": 0,
         "webhook_deliveries": 0,
+        "channel_messages": 0,
         "notices": 0,
     }
     assert cleaning.clean_up(as_of=now).summary == expected

@@ -11,4 +11,4 @@ def test_a_label_loses_the_address_and_nothing_that_contains_it() -> None:
 
 
 def test_the_parts_of_the_composed_application_can_be_made() -> None:
-    assert len(privacy_parts()) == 11
+    assert len(privacy_parts()) == 12

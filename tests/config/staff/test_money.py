@@ -131,6 +131,7 @@ def test_each_group_of_staff_has_its_permissions_on_money() -> None:
         codename__startswith="delete", content_type__app_label="billing"
     )
     assert list(deleted.values_list("codename", flat=True)) == [
+        "delete_pricingquestion",
         "delete_taxrate",
         "delete_taxregistration",
     ]
