@@ -43,6 +43,7 @@ FILES = {
     "usage_csv",
     "audit_csv",
     "invoice_pdf",
+    "invoice_evidence",
     "credit_note_pdf",
     "credit_note_in_part_pdf",
     "receipt",
