@@ -17,6 +17,14 @@ class ErrorCode:
     status: int
     meaning: tuple[str, ...]
 
+    @property
+    def parts(self) -> list[tuple[str, bool, bool]]:
+        """Return each part with whether it is a code, and whether this row explains that code: it has no own row."""
+        return [
+            (part, position % 2 == 1, position % 2 == 1 and self.code == "invalid_event" and part not in _OWN_ROWS)
+            for position, part in enumerate(self.meaning)
+        ]
+
 
 def error_codes(page: str) -> tuple[ErrorCode, ...]:
     """Parse the table in the page's Markdown."""
@@ -26,3 +34,4 @@ def error_codes(page: str) -> tuple[ErrorCode, ...]:
 
 
 CODES: Final = error_codes(PAGE.read_text())
+_OWN_ROWS: Final = frozenset(row.code for row in CODES)

@@ -132,7 +132,10 @@
         const field = document.getElementById("search-text");
         const links = [...dialog.querySelectorAll(".search-results a")];
         const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-        if (step) {
+        if (event.key === "Escape") {
+            event.preventDefault(); // which would only empty the field
+            dialog.close();
+        } else if (step) {
             const places = [field, ...links];
             const next = Math.max(places.indexOf(document.activeElement), 0) + step;
             event.preventDefault();

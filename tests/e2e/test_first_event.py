@@ -141,7 +141,7 @@ def test_the_debugger_shows_the_outcome_of_each_event_as_it_arrives(
     page.get_by_label("Outcome").select_option("rejected")
     expect(page.get_by_role("row", name="Accepted")).to_have_count(0)
     page.goto(f"/t/{slug}/events/")
-    page.get_by_role("link", name="order-1").click()
+    page.get_by_role("row", name="Accepted").get_by_role("link", name="order-1").click()
     expect(page.get_by_role("heading", name="Properties")).to_be_visible()
     developer.look("event")
 

@@ -38,7 +38,7 @@ from metering.models import Budget
 from metering.selectors.budget_usage import BudgetWindow, spend_source
 from metering.services.budgets import stop_by_budget
 
-BUDGETS_PATH: Final = "/t/{slug}/budgets/"
+ALERTS_PATH: Final = "/t/{slug}/alerts/"  # which every recipient may open, whatever their role
 _QUANTITY_MAX: Final = Decimal(10) ** 29 - 1
 
 RAISE_BUDGET_ALERTS: Final = """
@@ -100,7 +100,7 @@ def budget_mails(alerts: Sequence[RaisedAlert], *, as_of: datetime) -> Iterator[
             subject=render_to_string("alerts/email/budget_alert_subject.txt", context).strip(),
             text=render_to_string("alerts/email/budget_alert.txt", context),
             html=render_to_string("alerts/email/budget_alert.html", context),
-            page="budgets/",
+            page="alerts/",
         )
 
 
@@ -187,7 +187,7 @@ def _mail_context(crossed: Sequence[RaisedAlert], as_of: datetime) -> dict[str, 
         "limit": _amount(highest.limit, facts),
         "expected": "" if expected is None else _amount(expected, facts),
         "consequence": _consequence(highest, as_of),
-        "url": f"{settings.PUBLIC_URL}{BUDGETS_PATH.format(slug=facts.tenant)}",
+        "url": f"{settings.PUBLIC_URL}{ALERTS_PATH.format(slug=facts.tenant)}",
     }
 
 
