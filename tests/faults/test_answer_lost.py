@@ -10,7 +10,7 @@ from tests.faults.lossy_line import Losses, lossy_line
 from tests.faults.processes import Work, finish, read_journals, senders
 from tests.faults.verdicts import drifts, ids, journals_in, verdict
 
-pytestmark = pytest.mark.xdist_group("faults")
+pytestmark = [pytest.mark.xdist_group("faults"), pytest.mark.takes_long("it kills servers")]
 
 BATCHES, EVENTS = 5, 250
 

@@ -35,7 +35,7 @@ from tests.shared_world import shared_world
 
 __all__ = ["nothing_remembered"]
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.takes_long("bodies of many megabytes")]
 
 # The promise is 250 ms on a core that adds up 200,000 squares in 13 ms, as those of 2024 do; a slower one, or one that
 # others use too, gets as much more as it takes longer for that.
@@ -96,7 +96,6 @@ def api_calls(estate: Estate, operator: str, *methods: str) -> Iterator[tuple[Ro
             yield route, method, {"HTTP_AUTHORIZATION": f"Bearer {secret}"}
 
 
-@pytest.mark.takes_long("it sends the dearest requests")
 def test_no_body_of_a_call_is_expensive(estate: Estate, operator: str) -> None:
     def calls() -> Iterator[Call]:
         for route, method, caller in api_calls(estate, operator, "POST", "PUT", "PATCH"):
@@ -140,7 +139,6 @@ def test_no_packed_body_is_expensive(estate: Estate, operator: str) -> None:
     assert dearest(calls()) == []
 
 
-@pytest.mark.takes_long("it sends the dearest requests")
 def test_no_batch_is_expensive_beyond_its_items(estate: Estate, operator: str) -> None:
     def calls() -> Iterator[Call]:
         for path, (member, identity) in BATCHES.items():
@@ -154,7 +152,6 @@ def test_no_batch_is_expensive_beyond_its_items(estate: Estate, operator: str) -
     assert dearest(calls()) == []
 
 
-@pytest.mark.takes_long("it sends the dearest requests")
 def test_no_address_and_no_header_is_expensive(estate: Estate, operator: str) -> None:
     def calls() -> Iterator[Call]:
         for route, method, caller in api_calls(estate, operator, "GET"):
@@ -186,7 +183,6 @@ def test_no_form_of_a_stranger_is_expensive(estate: Estate) -> None:
     assert dearest(calls()) == []
 
 
-@pytest.mark.takes_long("it sends the dearest requests")
 def test_no_form_of_a_member_is_expensive(estate: Estate, member: dict[str, str]) -> None:
     assert dearest(forms_of_member(estate, member, "escapes")) == []
 

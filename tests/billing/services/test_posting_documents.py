@@ -15,7 +15,7 @@ from billing.services.posting_documents import post_documents
 from tests.billing.ledger.books import balances, posted
 from tests.billing.world import MARCH, STAFF, close_month, finalized_invoices
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.takes_long("months of documents are posted again")]
 
 MAY = MARCH + timedelta(days=70)
 

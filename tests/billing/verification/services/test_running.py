@@ -27,7 +27,11 @@ from metering.services.voids import void_event
 from tests.billing.world import GRACE, MARCH, STAFF, first_invoice, make_plan, subscribe_tenant, use
 from tests.metering.ledger_world import ledger_of
 
-pytestmark = [pytest.mark.django_db, pytest.mark.as_owner]
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.as_owner,
+    pytest.mark.takes_long("months of invoices are verified again and again"),
+]
 
 APRIL, MAY, JUNE = (MARCH.replace(month=month) for month in (4, 5, 6))
 
@@ -225,7 +229,6 @@ TAMPERINGS = {
 }
 
 
-@pytest.mark.takes_long("a verification for each planted change")
 def test_each_planted_change_is_found_and_named() -> None:
     closed_spring()
     for what, tampering in TAMPERINGS.items():

@@ -27,7 +27,7 @@ from tests.billing.world import STAFF, make_plan, subscribe_tenant
 from tests.fakestripe import shopper
 from tests.races import at_once
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.takes_long("workers die at every step")]
 
 
 def owing(fake: FakePaddle, *, card: str = shopper.GOOD) -> Invoice:
