@@ -14,6 +14,8 @@ from tests.faults.processes import fresh_ledger, make_tenant, migrate, run_apart
 
 __all__ = ["rig"]
 
+MIGRATION_SECONDS_MAX = 300  # on a busy machine
+
 
 @pytest.fixture(scope="module")
 def workers() -> Iterator[Workers]:
@@ -30,7 +32,7 @@ def durable_server(django_db_setup: None) -> Iterator[DurableServer]:  # after t
     server = DurableServer(directory)
     try:
         if not server.is_migrated:
-            run_apart(migrate, server.url)
+            run_apart(migrate, server.url, seconds_max=MIGRATION_SECONDS_MAX)
         yield server
     finally:
         server.cluster.remove()

@@ -265,11 +265,11 @@ def report_drifts(database_url: str, tenant_id: UUID, report: Path) -> None:
     report.write_text("\n".join(str(drift) for drift in found.drifts))
 
 
-def run_apart(target: Callable[..., None], *arguments: object) -> None:
+def run_apart(target: Callable[..., None], *arguments: object, seconds_max: float = GIVE_UP_AFTER_SECONDS) -> None:
     """Run one of these in a process of its own and wait for its end."""
     process = FORK_SERVER.Process(target=target, args=arguments)
     process.start()
-    process.join(GIVE_UP_AFTER_SECONDS)
+    process.join(seconds_max)
     assert process.exitcode == 0, f"{target.__name__} ended with {process.exitcode}"
 
 
