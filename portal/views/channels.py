@@ -1,4 +1,4 @@
-"""The pages of channels: the places that notices are sent to, when, and what became of them.
+"""The pages of channels: the places that notices are sent to, when, and with what outcome.
 
 The address of a channel is a secret, so no page shows it. The secret of a webhook is in one response.
 """

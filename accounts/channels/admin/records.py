@@ -175,7 +175,7 @@ class ChannelMessageAdmin(ReadOnlyModelAdmin):
 
     @display(description="Status", label=MESSAGE_LABELS, ordering="status")
     def state(self, message: ChannelMessage) -> str:
-        """Return what became of it."""
+        """Return its outcome."""
         return str(message.get_status_display())
 
 

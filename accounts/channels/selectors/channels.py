@@ -1,4 +1,4 @@
-"""The channels of a tenant and of its members, and what became of their messages."""
+"""The channels of a tenant and of its members, and the outcomes of their messages."""
 
 from collections.abc import Collection
 from uuid import UUID
